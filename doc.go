@@ -1,0 +1,3 @@
+// Package workspaceruntime is the front door of the module; the code lives in
+// the packages below it.
+package workspaceruntime
