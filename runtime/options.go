@@ -1,0 +1,120 @@
+package runtime
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Defaults of the options, exported for those who compute from them.
+const (
+	DefaultPort              = 8000             // where A2A is served when neither config.yaml nor an option says
+	DefaultConfigDir         = "/configs"       // config.yaml and the token file
+	DefaultHeartbeatInterval = 30 * time.Second // the platform forgets a silent workspace after 180 s
+	DefaultDrainTimeout      = 8 * time.Second  // below the 10 s a container gets between SIGTERM and SIGKILL
+)
+
+// Option changes what [New] makes. Options are applied in order; a later one
+// wins over an earlier one, and any of them over what [FromEnv] found if it
+// comes after it.
+type Option interface{ apply(*settings) }
+
+type optionFunc func(*settings)
+
+func (f optionFunc) apply(s *settings) { f(s) }
+
+// settings is what the options fill in; New checks it.
+type settings struct {
+	workspaceID string
+	platformURL string
+	orgID       string
+	configDir   string
+	agentURL    string
+	addr        string
+	hostname    string
+	listener    net.Listener
+	noServer    bool
+	transport   http.RoundTripper
+	interval    time.Duration
+	drain       time.Duration
+	logger      *slog.Logger
+	getenv      func(string) string
+	faults      []error // found while applying options; New reports them all
+}
+
+// WithWorkspaceID sets the id the platform knows this workspace by, a UUID.
+// Required, here or as WORKSPACE_ID through [FromEnv].
+func WithWorkspaceID(id string) Option {
+	return optionFunc(func(s *settings) { s.workspaceID = id })
+}
+
+// WithPlatformURL sets the base URL of the platform, such as
+// http://localhost:8080. Required, here or through [FromEnv], which has a
+// default.
+func WithPlatformURL(url string) Option {
+	return optionFunc(func(s *settings) { s.platformURL = url })
+}
+
+// WithOrgID sets the organisation whose platform this is, sent with every
+// call. Hosted platforms answer 404 without it. Default: none.
+func WithOrgID(id string) Option {
+	return optionFunc(func(s *settings) { s.orgID = id })
+}
+
+// WithConfigDir sets the directory of config.yaml and of the token file
+// .auth_token. Default: [DefaultConfigDir].
+func WithConfigDir(dir string) Option {
+	return optionFunc(func(s *settings) { s.configDir = dir })
+}
+
+// WithAgentURL sets the base URL to advertise: where the platform reaches
+// this workspace. Default: http://HOST:PORT, with the port listened on and as
+// host the one listened on, or the machine's name when that is every address.
+func WithAgentURL(url string) Option {
+	return optionFunc(func(s *settings) { s.agentURL = url })
+}
+
+// WithAddr sets the address to listen on, as in [net.Listen]. Default: every
+// address, on the port config.yaml names (a2a.port), else [DefaultPort].
+func WithAddr(addr string) Option {
+	return optionFunc(func(s *settings) { s.addr = addr })
+}
+
+// WithListener gives a listener that is open already, instead of an address.
+// The runtime closes it when Run returns.
+func WithListener(l net.Listener) Option {
+	return optionFunc(func(s *settings) { s.listener = l })
+}
+
+// WithoutServer makes Run not listen: the program mounts [Runtime.Handler] on
+// a server of its own. Pairs with [WithAgentURL], which is then required.
+func WithoutServer() Option {
+	return optionFunc(func(s *settings) { s.noServer = true })
+}
+
+// WithTransport sets the transport below everything that is sent to the
+// platform, for tests in memory and for proxies of one's own. The runtime adds
+// the bearer above it and never closes it. Default: a transport of its own.
+func WithTransport(base http.RoundTripper) Option {
+	return optionFunc(func(s *settings) { s.transport = base })
+}
+
+// WithHeartbeatInterval sets how often the platform hears from an idle
+// workspace. Default: [DefaultHeartbeatInterval].
+func WithHeartbeatInterval(d time.Duration) Option {
+	return optionFunc(func(s *settings) { s.interval = d })
+}
+
+// WithDrainTimeout sets how long turns under way may still take once Run's
+// context has ended; then they are cancelled. Default: [DefaultDrainTimeout];
+// keep it below what the container gets before it is killed.
+func WithDrainTimeout(d time.Duration) Option {
+	return optionFunc(func(s *settings) { s.drain = d })
+}
+
+// WithLogger sets where the runtime, and the agent through [Workspace.Logger],
+// write their log. Default: nowhere; with [FromEnv], standard error.
+func WithLogger(l *slog.Logger) Option {
+	return optionFunc(func(s *settings) { s.logger = l })
+}
