@@ -1,0 +1,2 @@
+// Package task runs turns and keeps the A2A tasks they make.
+package task
