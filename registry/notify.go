@@ -1,0 +1,32 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// NotifyRequest is a message to the workspace's user.
+type NotifyRequest struct {
+	Message     string       `json:"message"` // required
+	Attachments []Attachment `json:"attachments,omitempty"`
+}
+
+// Attachment is a file that the platform has.
+type Attachment struct {
+	URI      string `json:"uri"`  // required, as an upload returned it
+	Name     string `json:"name"` // required
+	MIMEType string `json:"mimeType,omitempty"`
+	Size     int64  `json:"size,omitempty"` // bytes
+}
+
+// Notify shows the workspace's user a message: POST /workspaces/{id}/notify.
+// It is not repeated here, since each call is a message.
+func (c *Client) Notify(ctx context.Context, r NotifyRequest) error {
+	if r.Message == "" {
+		return errors.New("registry: Notify: no message; the platform refuses an empty one")
+	}
+	return c.do(ctx, call{
+		op: "Notify", method: http.MethodPost, path: "/workspaces/" + c.workspace + "/notify", asks: never, body: r,
+	}, nil)
+}

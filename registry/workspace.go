@@ -1,0 +1,82 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// What [Workspace.Status] may say.
+const (
+	StatusProvisioning = "provisioning"
+	StatusOnline       = "online"
+	StatusOffline      = "offline"
+	StatusDegraded     = "degraded"
+	StatusFailed       = "failed"
+	StatusPaused       = "paused"
+	StatusHibernated   = "hibernated"
+	StatusRemoved      = "removed"
+)
+
+// Workspace is the platform's row of a workspace. What the platform sends as
+// null is the zero value here.
+type Workspace struct {
+	ID                 string          `json:"id"`
+	Name               string          `json:"name"`
+	Role               string          `json:"role"`
+	Tier               int             `json:"tier"`
+	Status             string          `json:"status"`
+	URL                string          `json:"url"`
+	ParentID           string          `json:"parent_id"`
+	ActiveTasks        int             `json:"active_tasks"`
+	MaxConcurrentTasks int             `json:"max_concurrent_tasks"`
+	LastErrorRate      float64         `json:"last_error_rate"`
+	UptimeSeconds      int             `json:"uptime_seconds"`
+	Runtime            string          `json:"runtime"`
+	Collapsed          bool            `json:"collapsed"`
+	AgentCard          json.RawMessage `json:"agent_card"`
+	LastOutboundAt     time.Time       `json:"last_outbound_at"`
+}
+
+// Workspace reads the row of a workspace, this one's when id is empty: GET
+// /workspaces/{id}. It is open to everybody, with or without a token, so it
+// answers the one question a refused token leaves: is this workspace still
+// there? A removed one has the status "removed"; one that was purged is
+// [ErrNotFound].
+func (c *Client) Workspace(ctx context.Context, id string) (*Workspace, error) {
+	if id == "" {
+		id = c.workspace
+	}
+	var out Workspace
+	err := c.do(ctx, call{
+		op: "Workspace", method: http.MethodGet, path: "/workspaces/" + segment(id), asks: reads,
+	}, &out)
+	if err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// WorkspaceState is the short form of the row.
+type WorkspaceState struct {
+	WorkspaceID string `json:"workspace_id"`
+	Status      string `json:"status"`
+	Paused      bool   `json:"paused"`
+	Deleted     bool   `json:"deleted"`
+}
+
+// State reads this workspace's status: GET /workspaces/{id}/state. Unlike a
+// heartbeat it is answered only to a valid token, and it is the cheapest call
+// of which that is true. It is not repeated here: whoever asks does so at a
+// rhythm.
+func (c *Client) State(ctx context.Context) (*WorkspaceState, error) {
+	var out WorkspaceState
+	err := c.do(ctx, call{
+		op: "State", method: http.MethodGet, path: "/workspaces/" + c.workspace + "/state", asks: never,
+	}, &out)
+	if err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
