@@ -1,0 +1,190 @@
+package registrytest
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Workspace is a handle on one of the platform's workspaces: what an operator,
+// a provisioner or a test may look at and do.
+type Workspace struct {
+	p *Platform
+	w *row
+}
+
+// WorkspaceOption changes what [Platform.AddWorkspace] makes.
+type WorkspaceOption interface{ applyRow(*row) }
+
+type rowOption func(*row)
+
+func (f rowOption) applyRow(w *row) { f(w) }
+
+// WithName sets the name. Default: the id.
+func WithName(name string) WorkspaceOption { return rowOption(func(w *row) { w.name = name }) }
+
+// WithParent puts the workspace below another one.
+func WithParent(id string) WorkspaceOption {
+	return rowOption(func(w *row) { w.parent = strings.ToLower(id) })
+}
+
+// WithRuntime sets the runtime. "external" ones count as silent after 90 s.
+func WithRuntime(name string) WorkspaceOption { return rowOption(func(w *row) { w.runtime = name }) }
+
+// WithMaxConcurrent sets how many tasks the workspace may have and still be
+// handed queued messages. Default: 1.
+func WithMaxConcurrent(n int) WorkspaceOption { return rowOption(func(w *row) { w.maxConcurrent = n }) }
+
+// AddWorkspace makes a workspace as the platform's users do: provisioning,
+// without a token, waiting for its first registration.
+func (p *Platform) AddWorkspace(id string, opts ...WorkspaceOption) *Workspace {
+	w := p.newRow(strings.ToLower(id))
+	w.status = "provisioning"
+	for _, o := range opts {
+		o.applyRow(w)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rows[w.id] = w
+	p.touch()
+	return &Workspace{p, w}
+}
+
+// Workspace returns a handle on the workspace with this id, nil if there is
+// none.
+func (p *Platform) Workspace(id string) *Workspace {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w := p.find(id); w != nil {
+		return &Workspace{p, w}
+	}
+	return nil
+}
+
+// change does something to the row and wakes those who wait.
+func (w *Workspace) change(f func(*row)) {
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	w.w.settle()
+	f(w.w)
+	w.p.touch()
+}
+
+func look[T any](w *Workspace, f func(*row) T) T {
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	w.w.settle()
+	return f(w.w)
+}
+
+// ID is the workspace's id.
+func (w *Workspace) ID() string { return w.w.id }
+
+// Status is what the platform thinks of the workspace now.
+func (w *Workspace) Status() string { return look(w, func(r *row) string { return r.status }) }
+
+// History is every change of the status so far.
+func (w *Workspace) History() []Transition {
+	return look(w, func(r *row) []Transition { return slices.Clone(r.history) })
+}
+
+// URL is the registered address, "" when there is none.
+func (w *Workspace) URL() string { return look(w, func(r *row) string { return r.url }) }
+
+// Card is the stored agent card, nil when there is none.
+func (w *Workspace) Card() json.RawMessage {
+	return look(w, func(r *row) json.RawMessage { return slices.Clone(r.card) })
+}
+
+// Heartbeats are all accepted ones, oldest first.
+func (w *Workspace) Heartbeats() []Beat {
+	return look(w, func(r *row) []Beat { return slices.Clone(r.beats) })
+}
+
+// LastHeartbeat is the newest accepted one, the zero Beat before the first.
+func (w *Workspace) LastHeartbeat() Beat { return look(w, func(r *row) Beat { return r.beat }) }
+
+// Notifications are the messages the workspace has sent to its user.
+func (w *Workspace) Notifications() []Notification {
+	return look(w, func(r *row) []Notification { return slices.Clone(r.messages) })
+}
+
+// Queued is how many messages wait to be delivered.
+func (w *Workspace) Queued() int {
+	return look(w, func(r *row) int {
+		n := 0
+		for _, q := range r.queue {
+			if q.state == "queued" {
+				n++
+			}
+		}
+		return n
+	})
+}
+
+// Watched reports whether the platform would notice the workspace's silence:
+// whether there is a liveness key, which only a registration makes.
+func (w *Workspace) Watched() bool { return look(w, func(r *row) bool { return !r.expiry.IsZero() }) }
+
+// LiveTokens is how many valid tokens the workspace has.
+func (w *Workspace) LiveTokens() int { return look(w, (*row).liveTokens) }
+
+// Generation is how many tokens the workspace has ever been issued.
+func (w *Workspace) Generation() int { return look(w, func(r *row) int { return len(r.tokens) }) }
+
+// IssueToken makes one more valid token, as an operator may.
+func (w *Workspace) IssueToken() (token string) {
+	w.change(func(r *row) { token = r.issue() })
+	return token
+}
+
+// Revoke makes all tokens invalid and issues none: what a restart on a hosted
+// platform does. Heartbeats go on being accepted, with any bearer or none.
+func (w *Workspace) Revoke() { w.change((*row).revoke) }
+
+// Rotate makes all tokens invalid and issues one, without telling anybody.
+func (w *Workspace) Rotate() (token string) {
+	w.change(func(r *row) { r.revoke(); token = r.issue() })
+	return token
+}
+
+// SetStatus sets the status, whatever it was.
+func (w *Workspace) SetStatus(status string) {
+	w.change(func(r *row) { r.become(status, time.Now()) })
+}
+
+// Pause pauses the workspace: its address is forgotten, and heartbeats do not
+// wake it.
+func (w *Workspace) Pause() {
+	w.change(func(r *row) { r.become("paused", time.Now()); r.url, r.expiry = "", time.Time{} })
+}
+
+// Remove deletes the workspace. Its row stays and says so; its tokens are
+// revoked.
+func (w *Workspace) Remove() {
+	w.change(func(r *row) { r.revoke(); r.become("removed", time.Now()); r.expiry = time.Time{} })
+}
+
+// Purge deletes the workspace without a trace.
+func (w *Workspace) Purge() {
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	delete(w.p.rows, w.w.id)
+	w.p.touch()
+}
+
+// AddDelegation puts a row into the workspace's delegations; the newest is the
+// one added last. Missing ids and times are filled in.
+func (w *Workspace) AddDelegation(d Delegation) {
+	if d.ID == "" {
+		d.ID = newUUID()
+	}
+	if d.SourceID == "" {
+		d.SourceID = w.w.id
+	}
+	if d.CreatedAt.IsZero() {
+		d.CreatedAt = time.Now()
+	}
+	w.change(func(r *row) { r.delegations = append(r.delegations, d) })
+}
