@@ -2,99 +2,86 @@ package task
 
 import (
 	"context"
-	"iter"
+	"fmt"
+	"log/slog"
+	"sync"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 	"github.com/a2aproject/a2a-go/v2/a2asrv"
 )
 
-// RunFunc answers one message. What it writes to x is the reply; nil completes
-// the task, an error fails it.
+// RunFunc answers one message: it reads the turn, writes the reply to x and
+// returns. nil completes the task and an error fails it; the caller reads the
+// text of an error only if it was made with [Public]. A panic fails the task
+// like an error.
+//
+// It is called from a goroutine of its own, several at once. Its context has
+// the values of the request that brought the message but not its end: it ends
+// when a caller cancels the task ([ErrCanceled]) and when the engine is drained
+// and the time for that is over ([ErrShutdown]). It should return soon after.
 type RunFunc func(ctx context.Context, x *Execution) error
 
-// Engine runs turns and keeps their tasks in memory.
+// Engine runs turns and keeps their tasks in memory. Make it with [NewEngine];
+// all methods are safe for concurrent use. Any number of them fit in one
+// process.
+//
+// It starts one goroutine for each turn; [Engine.Drain] waits for them.
 type Engine struct {
-	run RunFunc
-	cfg config
+	run   RunFunc
+	log   *slog.Logger
+	cfg   config
+	turns sync.WaitGroup // the goroutines of turns
+
+	mu       sync.Mutex // guards the rest; a task's mutex may be taken under it
+	draining bool       // no new turns
+	tasks    map[a2a.TaskID]*task
+	messages map[messageKey]*task
+	running  map[a2a.TaskID]*task // whose turn has not returned
+	idle     chan struct{}        // closed when running is empty again; nil while nobody waits
+	finished retired
 }
+
+// messageKey finds the task that a message has made: its context and its id.
+type messageKey struct{ context, message string }
 
 var _ a2asrv.RequestHandler = (*Engine)(nil)
 
 // NewEngine makes an Engine that answers with run.
 func NewEngine(run RunFunc, opts ...Option) *Engine {
-	e := &Engine{run: run}
+	e := &Engine{
+		run:      run,
+		tasks:    map[a2a.TaskID]*task{},
+		messages: map[messageKey]*task{},
+		running:  map[a2a.TaskID]*task{},
+	}
 	for _, o := range opts {
 		o.apply(&e.cfg)
 	}
+	e.cfg.setDefaults()
+	e.log = e.cfg.logger
 	return e
 }
 
-// Drain refuses new turns and waits for running ones until ctx ends; then it
-// cancels them with [ErrShutdown] and waits for them to stop, at most the
-// cancel grace.
-func (e *Engine) Drain(ctx context.Context) error { return nil }
-
-// SendMessage begins a turn and waits for its end.
-func (e *Engine) SendMessage(ctx context.Context, req *a2a.SendMessageRequest) (a2a.SendMessageResult, error) {
-	return nil, a2a.ErrUnsupportedOperation
+// find returns a task by its id.
+func (e *Engine) find(id a2a.TaskID) (*task, error) {
+	if id == "" {
+		return nil, refused(a2a.ErrInvalidParams, "the id of the task is missing")
+	}
+	e.mu.Lock()
+	t := e.tasks[id]
+	e.mu.Unlock()
+	if t == nil {
+		return nil, errUnknown(id)
+	}
+	return t, nil
 }
 
-// StreamMessage begins a turn and yields its events with their sequence.
-func (e *Engine) StreamMessage(ctx context.Context, req *a2a.SendMessageRequest, yield func(seq uint64, ev a2a.Event) bool) error {
-	return a2a.ErrUnsupportedOperation
+// refused makes an error that says to the caller what is wrong and has a
+// sentinel of a2a, or several joined, for the transport to make its code of.
+func refused(sentinel error, format string, args ...any) error {
+	return a2a.NewError(sentinel, fmt.Sprintf(format, args...))
 }
 
-// StreamTask yields the events of a task after a sequence.
-func (e *Engine) StreamTask(ctx context.Context, req *a2a.SubscribeToTaskRequest, after uint64, yield func(seq uint64, ev a2a.Event) bool) error {
-	return a2a.ErrUnsupportedOperation
-}
-
-// SendStreamingMessage is StreamMessage without the sequence.
-func (e *Engine) SendStreamingMessage(ctx context.Context, req *a2a.SendMessageRequest) iter.Seq2[a2a.Event, error] {
-	return func(yield func(a2a.Event, error) bool) { yield(nil, a2a.ErrUnsupportedOperation) }
-}
-
-// SubscribeToTask is StreamTask from the present state on.
-func (e *Engine) SubscribeToTask(ctx context.Context, req *a2a.SubscribeToTaskRequest) iter.Seq2[a2a.Event, error] {
-	return func(yield func(a2a.Event, error) bool) { yield(nil, a2a.ErrUnsupportedOperation) }
-}
-
-// GetTask returns a task.
-func (e *Engine) GetTask(ctx context.Context, req *a2a.GetTaskRequest) (*a2a.Task, error) {
-	return nil, a2a.ErrTaskNotFound
-}
-
-// ListTasks returns tasks, the one that changed last first.
-func (e *Engine) ListTasks(ctx context.Context, req *a2a.ListTasksRequest) (*a2a.ListTasksResponse, error) {
-	return nil, a2a.ErrUnsupportedOperation
-}
-
-// CancelTask cancels a running task.
-func (e *Engine) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*a2a.Task, error) {
-	return nil, a2a.ErrTaskNotFound
-}
-
-// GetTaskPushConfig says that push notifications are not supported.
-func (e *Engine) GetTaskPushConfig(context.Context, *a2a.GetTaskPushConfigRequest) (*a2a.PushConfig, error) {
-	return nil, a2a.ErrPushNotificationNotSupported
-}
-
-// ListTaskPushConfigs says that push notifications are not supported.
-func (e *Engine) ListTaskPushConfigs(context.Context, *a2a.ListTaskPushConfigRequest) (*a2a.ListTaskPushConfigResponse, error) {
-	return nil, a2a.ErrPushNotificationNotSupported
-}
-
-// CreateTaskPushConfig says that push notifications are not supported.
-func (e *Engine) CreateTaskPushConfig(context.Context, *a2a.PushConfig) (*a2a.PushConfig, error) {
-	return nil, a2a.ErrPushNotificationNotSupported
-}
-
-// DeleteTaskPushConfig says that push notifications are not supported.
-func (e *Engine) DeleteTaskPushConfig(context.Context, *a2a.DeleteTaskPushConfigRequest) error {
-	return a2a.ErrPushNotificationNotSupported
-}
-
-// GetExtendedAgentCard says that there is no extended card.
-func (e *Engine) GetExtendedAgentCard(context.Context, *a2a.GetExtendedAgentCardRequest) (*a2a.AgentCard, error) {
-	return nil, a2a.ErrExtendedCardNotConfigured
+func errUnknown(id a2a.TaskID) error {
+	return refused(a2a.ErrTaskNotFound, "there is no task %.64q: it never existed, or it ended long ago and is forgotten", id)
 }

@@ -1,51 +1,170 @@
 package task
 
 import (
+	"errors"
+	"fmt"
+	"sync"
+
 	"github.com/a2aproject/a2a-go/v2/a2a"
+)
+
+// ReplyArtifactID is the id of the artifact that holds the reply. An artifact
+// id has to be unique within its task only.
+const ReplyArtifactID a2a.ArtifactID = "reply"
+
+// Keys of a task's metadata, as the platform names them.
+const (
+	MetadataUsage     = "usage"      // {"input_tokens": n, "output_tokens": n}
+	MetadataToolTrace = "tool_trace" // [{"tool": ..., "input": ..., "output_preview": ...}]
+)
+
+// What is kept of a tool trace: it is a trail, not a log.
+const (
+	maxTraceEntries = 200
+	maxTraceInput   = 500 // characters
+	maxTraceOutput  = 300 // characters
 )
 
 // Execution is one turn: the message to answer and the reply to write. All
 // methods are safe for concurrent use.
-type Execution struct{}
+//
+// What is written reaches whoever reads the task's events in the order of the
+// writes, and is there for who comes later. A write returns at once however
+// slow the readers are. After the end of the turn's context it fails with the
+// context's cause, after the end of the turn with [ErrEnded].
+type Execution struct {
+	t        *task
+	metadata map[string]any
+	history  func() []*a2a.Message
+}
+
+func newExecution(t *task, metadata map[string]any) *Execution {
+	return &Execution{t: t, metadata: metadata, history: sync.OnceValue(func() []*a2a.Message {
+		return decodeHistory(metadata, t.message.Metadata)
+	})}
+}
 
 // TaskID is the id of the task the turn belongs to.
-func (x *Execution) TaskID() a2a.TaskID { return "" }
+func (x *Execution) TaskID() a2a.TaskID { return x.t.info.TaskID }
 
 // ContextID is the id of the conversation, made up when the caller gave none.
-func (x *Execution) ContextID() string { return "" }
+func (x *Execution) ContextID() string { return x.t.info.ContextID }
 
-// Message is the message to answer. It must not be modified.
-func (x *Execution) Message() *a2a.Message { return nil }
+// Message is the message to answer, with the ids of its task and context. It
+// must not be modified.
+func (x *Execution) Message() *a2a.Message { return x.t.message }
 
 // Metadata is what the caller sent beside the message (params.metadata), nil
 // when nothing. It must not be modified.
-func (x *Execution) Metadata() map[string]any { return nil }
+func (x *Execution) Metadata() map[string]any { return x.metadata }
 
 // History is what was said before, oldest first, as far as the caller sent it
-// along (params.metadata.history, else message.metadata.history).
-func (x *Execution) History() []*a2a.Message { return nil }
+// along: as params.metadata.history, where the platform puts it, or else as
+// message.metadata.history. Both forms of parts are read, 0.3 and 1.0. What
+// cannot be understood is left out. It must not be modified.
+func (x *Execution) History() []*a2a.Message { return x.history() }
 
-// WriteText appends text to the reply. It has the contract of [io.Writer] and
-// does not keep text.
-func (x *Execution) WriteText(text []byte) (int, error) { return len(text), nil }
+// WriteText appends text to the reply: one event for each call, and one text
+// part in the task for all that is not separated by other parts. It has the
+// contract of [io.Writer], so it does not keep text. An incomplete character
+// at the end of text is held back until its rest comes or the reply ends;
+// bytes that are no UTF-8 become U+FFFD.
+func (x *Execution) WriteText(text []byte) (int, error) {
+	err := x.write(func(t *task) { t.writeText(text) })
+	if err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
 
-// WriteParts appends parts to the reply: files, data.
-func (x *Execution) WriteParts(parts ...*a2a.Part) error { return nil }
+// WriteParts appends parts to the reply, such as files and data, in one event.
+// Data and metadata may be anything that encoding/json can encode; they are
+// kept in the form they have as JSON, so that nothing the agent does to them
+// later is seen. Raw bytes are not copied and must not be modified. A part
+// without content, or with something that JSON cannot carry, is an error and
+// nothing is written.
+func (x *Execution) WriteParts(parts ...*a2a.Part) error {
+	if len(parts) == 0 {
+		return nil
+	}
+	own, err := freezeParts(parts)
+	if err != nil {
+		return err
+	}
+	return x.write(func(t *task) { t.writeParts(own) })
+}
 
-// AddArtifact adds an artifact of its own beside the reply.
-func (x *Execution) AddArtifact(a *a2a.Artifact) error { return nil }
+// AddArtifact adds an artifact beside the reply, complete in one event. An
+// artifact with the same id is replaced. An empty id is filled in; the id of
+// the reply and an artifact without parts are errors. For the rest see
+// [Execution.WriteParts].
+func (x *Execution) AddArtifact(a *a2a.Artifact) error {
+	switch {
+	case a == nil || len(a.Parts) == 0:
+		return errors.New("task: an artifact needs at least one part")
+	case a.ID == ReplyArtifactID:
+		return fmt.Errorf("task: the artifact id %q is the reply's: choose another one, or write to the reply", a.ID)
+	}
+	own := *a
+	var err error
+	if own.Parts, err = freezeParts(a.Parts); err != nil {
+		return fmt.Errorf("%w of artifact %q", err, a.ID)
+	}
+	if own.Metadata, err = freezeMap(a.Metadata); err != nil {
+		return fmt.Errorf("task: metadata of artifact %q: %w", a.ID, err)
+	}
+	if own.ID == "" {
+		own.ID = a2a.NewArtifactID()
+	}
+	return x.write(func(t *task) { t.addArtifact(&own) })
+}
 
-// AddUsage counts tokens a model has read and written; calls add up. The task
-// carries them as metadata "usage" with input_tokens and output_tokens.
-func (x *Execution) AddUsage(input, output int) {}
-
-// AddToolTrace records one use of a tool. The task carries the entries as
-// metadata "tool_trace".
-func (x *Execution) AddToolTrace(entry ToolTrace) {}
+// AddUsage counts tokens a model has read and written; calls add up. The
+// finished task carries them as metadata [MetadataUsage].
+func (x *Execution) AddUsage(input, output int) {
+	x.count(func(t *task) { t.addUsage(input, output) })
+}
 
 // ToolTrace is one use of a tool.
 type ToolTrace struct {
-	Tool          string
-	Input         string
-	OutputPreview string
+	Tool          string // its name
+	Input         string // what it was given; the first 500 characters are kept
+	OutputPreview string // what it answered; the first 300 characters are kept
+}
+
+// AddToolTrace records one use of a tool, up to 200 of them. The finished task
+// carries them as metadata [MetadataToolTrace].
+func (x *Execution) AddToolTrace(entry ToolTrace) {
+	kept := map[string]any{
+		"tool":           preview(entry.Tool, maxTraceInput),
+		"input":          preview(entry.Input, maxTraceInput),
+		"output_preview": preview(entry.OutputPreview, maxTraceOutput),
+	}
+	x.count(func(t *task) {
+		if len(t.trace) < maxTraceEntries {
+			t.trace = append(t.trace, kept)
+		}
+	})
+}
+
+// write calls do with the locked task if the turn may still write.
+func (x *Execution) write(do func(*task)) error {
+	x.t.mu.Lock()
+	defer x.t.mu.Unlock()
+	if x.t.refuse != nil {
+		x.t.lost = true
+		return x.t.refuse
+	}
+	do(x.t)
+	return nil
+}
+
+// count calls do with the locked task unless it has ended. What a canceled
+// turn has cost counts as well.
+func (x *Execution) count(do func(*task)) {
+	x.t.mu.Lock()
+	defer x.t.mu.Unlock()
+	if !x.t.journal.ended {
+		do(x.t)
+	}
 }

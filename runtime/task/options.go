@@ -34,6 +34,24 @@ type config struct {
 	grace  time.Duration
 }
 
+func (c *config) setDefaults() {
+	if c.logger == nil {
+		c.logger = slog.New(slog.DiscardHandler)
+	}
+	if c.limits.MaxRunning <= 0 {
+		c.limits.MaxRunning = DefaultMaxRunning
+	}
+	if c.limits.MaxFinished <= 0 {
+		c.limits.MaxFinished = DefaultMaxFinished
+	}
+	if c.limits.MaxFinishedBytes <= 0 {
+		c.limits.MaxFinishedBytes = DefaultMaxFinishedBytes
+	}
+	if c.grace <= 0 {
+		c.grace = DefaultCancelGrace
+	}
+}
+
 // WithLogger sets where the engine logs. Default, and nil: nowhere.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(c *config) { c.logger = l })

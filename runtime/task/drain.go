@@ -1,0 +1,96 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Drain ends the engine's work. From the call on new messages are refused with
+// [ErrShutdown]; everything else is answered as before, also a message that was
+// sent before. It waits for the running turns, until ctx ends; then it ends
+// their contexts with the cause [ErrShutdown] and gives them the cancel grace
+// to return. Tasks whose turns do not return even then are failed without
+// them.
+//
+// It returns nil when every turn has come to its own end, and else an error
+// that says how many had to be cut off, with the cause of ctx. It may be called
+// again, also at the same time.
+func (e *Engine) Drain(ctx context.Context) error {
+	idle := e.refuseNew()
+	select {
+	case <-idle:
+		e.turns.Wait() // they have ended; what remains is their last line in the log
+		return nil
+	case <-ctx.Done():
+	}
+	cut := e.cutOff()
+	if len(cut) == 0 { // the last one returned at this moment
+		e.turns.Wait()
+		return nil
+	}
+	grace := time.NewTimer(e.cfg.grace)
+	defer grace.Stop()
+	select {
+	case <-idle:
+	case <-grace.C:
+		if left := e.abandonAll(); left > 0 {
+			return fmt.Errorf("task: %d turns were cut off by the shutdown and %d of them have not returned within %v: %w",
+				len(cut), left, e.cfg.grace, context.Cause(ctx))
+		}
+	}
+	e.turns.Wait()
+	return fmt.Errorf("task: %d turns were cut off by the shutdown: %w", len(cut), context.Cause(ctx))
+}
+
+// refuseNew closes the door; the channel is closed when nothing runs.
+func (e *Engine) refuseNew() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.draining = true
+	if e.idle == nil {
+		e.idle = make(chan struct{})
+	}
+	idle := e.idle
+	if len(e.running) == 0 {
+		close(e.idle)
+		e.idle = nil
+	}
+	return idle
+}
+
+// cutOff ends the contexts of the running turns and returns them.
+func (e *Engine) cutOff() []*task {
+	e.mu.Lock()
+	cut := make([]*task, 0, len(e.running))
+	for _, t := range e.running {
+		t.mu.Lock()
+		if t.refuse == nil {
+			t.refuse = ErrShutdown
+		}
+		t.mu.Unlock()
+		cut = append(cut, t)
+	}
+	e.mu.Unlock()
+	for _, t := range cut {
+		t.cancel(ErrShutdown)
+	}
+	return cut
+}
+
+// abandonAll fails the tasks of the turns that are still running and returns
+// how many turns these are.
+func (e *Engine) abandonAll() int {
+	e.mu.Lock()
+	left := make([]*task, 0, len(e.running))
+	for _, t := range e.running {
+		left = append(left, t)
+	}
+	e.mu.Unlock()
+	for _, t := range left {
+		if e.abandon(t) {
+			e.noteAbandoned(t, ErrShutdown)
+		}
+	}
+	return len(left)
+}
