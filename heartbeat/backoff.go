@@ -6,7 +6,7 @@ import "time"
 // fifth of base and a bound, and the bound is the time for which calls have
 // failed in this way, at least base and at most limit. So waits grow by half
 // on average, a fleet that lost its platform together comes back spread out,
-// and no outage is ever more than doubled:
+// and no outage is ever made more than twice as long:
 //
 //	down for     next try within
 //	0 s          0.5 s
@@ -20,6 +20,7 @@ import "time"
 // storm. The zero value with base and limit set is ready.
 type backoff struct {
 	base, limit time.Duration
+	steady      bool                    // draw from the upper half: fewer tries instead of a wide spread
 	first       [failureKinds]time.Time // when each kind was first seen in this outage
 }
 
@@ -30,6 +31,9 @@ func (b *backoff) wait(now time.Time, kind failure, random float64) time.Duratio
 	}
 	bound := min(max(now.Sub(b.first[kind]), b.base), b.limit)
 	least := min(b.base/5, bound)
+	if b.steady {
+		least = bound / 2
+	}
 	return least + time.Duration(random*float64(bound-least))
 }
 

@@ -301,22 +301,30 @@ func newBed(t *testing.T, token string, change ...func(*heartbeat.LoopConfig)) *
 		t.Fatal(err)
 	}
 	b.http = &http.Client{Transport: b.rt}
-	client, err := registry.NewClient(bedURL, bedID, registry.WithTransport(b.rt))
+	b.loop = b.loopOver(b.rt, change...)
+	return b
+}
+
+// loopOver makes a Loop of the bed's parts on a transport.
+func (b *bed) loopOver(rt *heartbeat.RoundTripper, change ...func(*heartbeat.LoopConfig)) *heartbeat.Loop {
+	b.t.Helper()
+	client, err := registry.NewClient(bedURL, bedID, registry.WithTransport(rt))
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	cfg := heartbeat.LoopConfig{
-		Client: client, Transport: b.rt, Tokens: b.tokens, State: b.state,
+		Client: client, Transport: rt, Tokens: b.tokens, State: b.state,
 		Registration: func() heartbeat.Registration { return b.reg },
 		Logger:       slog.New(slog.NewTextHandler(&bedLog{b: b.logs}, &slog.HandlerOptions{Level: slog.LevelInfo})),
 	}
 	for _, f := range change {
 		f(&cfg)
 	}
-	if b.loop, err = heartbeat.NewLoop(cfg); err != nil {
-		t.Fatal(err)
+	loop, err := heartbeat.NewLoop(cfg)
+	if err != nil {
+		b.t.Fatal(err)
 	}
-	return b
+	return loop
 }
 
 // bedLog is a buffer that may be read while it is written.

@@ -42,7 +42,7 @@ type life struct {
 func newLife(l *Loop, ctx, kept context.Context, group *sync.WaitGroup) *life {
 	first := l.firstWait()
 	pace := backoff{base: min(500*time.Millisecond, l.interval/10), limit: l.interval}
-	climb := backoff{base: first, limit: l.interval}
+	climb := backoff{base: first, limit: l.interval, steady: true}
 	return &life{
 		Loop: l, ctx: ctx, kept: kept, group: group, begun: time.Now(),
 		beats: beats{why: BeatFirst, pace: pace},
@@ -67,13 +67,12 @@ func (l *life) run() error {
 		rejected = l.transport.Rejected()
 	}
 	for {
-		l.startDue(time.Now())
-		l.publish()
 		if l.gone != nil {
-			l.beating.drop()
-			l.errand.drop()
+			l.close()
 			return l.gone
 		}
+		l.startDue(time.Now())
+		l.publish()
 		timer.Reset(time.Until(l.nextDue(time.Now())))
 
 		select {
@@ -185,13 +184,19 @@ func (l *life) finish() error {
 			l.errand.drop()
 			apply()
 		case <-ctx.Done():
-			l.beating.drop()
-			l.errand.drop()
+			l.close()
 		}
 	}
-	l.beats.at = time.Time{}
-	l.publish()
+	l.close()
 	return nil
+}
+
+// close drops what is under way and publishes the end.
+func (l *life) close() {
+	l.beating.drop()
+	l.errand.drop()
+	l.beats.opened = false // no next heartbeat
+	l.publish()
 }
 
 // publish makes the state visible to Status.

@@ -32,7 +32,7 @@ type beats struct {
 func (l *life) open(now time.Time) {
 	if !l.beats.opened {
 		l.beats.opened = true
-		l.beatBy(now, BeatFirst)
+		l.beats.at, l.beats.why = now, BeatFirst
 	}
 }
 

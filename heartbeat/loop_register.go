@@ -232,9 +232,11 @@ func (l *life) registerAccepted(now time.Time, announced, generation int, info R
 	}
 	switch {
 	case l.token.climbing:
-		// The token is the one that counts now, by what this answer says. Only
-		// a call that cannot do without it ends the climb.
-		l.prove(now)
+		// By this answer the token is good, but only a call that cannot do
+		// without it ends the climb.
+		if !l.token.proving {
+			l.prove(now)
+		}
 	case l.token.bearer != "" && (info.Minted || generation == l.token.generation):
 		// The registration needed the token, or the platform issued it.
 		l.token.accepted = true

@@ -3,7 +3,6 @@ package heartbeat_test
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -413,5 +412,3 @@ func TestLoopNeedsNoTransport(t *testing.T) {
 		b.end()
 	})
 }
-
-var _ http.RoundTripper = (*bedPlatform)(nil)
