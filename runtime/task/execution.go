@@ -89,7 +89,7 @@ func (x *Execution) WriteParts(parts ...*a2a.Part) error {
 	}
 	own, err := freezeParts(parts)
 	if err != nil {
-		return err
+		return fmt.Errorf("task: %w", err)
 	}
 	return x.write(func(t *task) { t.writeParts(own) })
 }
@@ -108,10 +108,10 @@ func (x *Execution) AddArtifact(a *a2a.Artifact) error {
 	own := *a
 	var err error
 	if own.Parts, err = freezeParts(a.Parts); err != nil {
-		return fmt.Errorf("%w of artifact %q", err, a.ID)
+		return fmt.Errorf("task: artifact %q: %w", a.ID, err)
 	}
 	if own.Metadata, err = freezeMap(a.Metadata); err != nil {
-		return fmt.Errorf("task: metadata of artifact %q: %w", a.ID, err)
+		return fmt.Errorf("task: artifact %q: metadata: %w", a.ID, err)
 	}
 	if own.ID == "" {
 		own.ID = a2a.NewArtifactID()

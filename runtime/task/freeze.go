@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 )
@@ -17,7 +18,7 @@ func freezeParts(parts []*a2a.Part) (a2a.ContentParts, error) {
 	for i, p := range parts {
 		var err error
 		if own[i], err = freezePart(p); err != nil {
-			return nil, fmt.Errorf("task: part %d of %d: %w", i+1, len(parts), err)
+			return nil, fmt.Errorf("part %d of %d: %w", i+1, len(parts), err)
 		}
 	}
 	return own, nil
@@ -31,6 +32,8 @@ func freezePart(p *a2a.Part) (*a2a.Part, error) {
 	switch c := p.Content.(type) {
 	case nil:
 		return nil, errors.New("it has no content: make it with a2a.NewTextPart, NewRawPart, NewFileURLPart or NewDataPart")
+	case a2a.Text:
+		own.Content = a2a.Text(strings.ToValidUTF8(string(c), "\uFFFD"))
 	case a2a.URL:
 		if c == "" {
 			return nil, errors.New("its URL is empty")
