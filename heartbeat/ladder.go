@@ -206,7 +206,7 @@ func (l *life) verified(now time.Time, generation int, state *registry.Workspace
 	t := &l.token
 	if info.Err == nil {
 		info.Row = state.Status
-		l.row = state.Status
+		l.saw(state.Status)
 	}
 	if f := l.trace.Verify; f != nil {
 		f(info)
@@ -217,10 +217,7 @@ func (l *life) verified(now time.Time, generation int, state *registry.Workspace
 	t.verifiedAt = now
 	if info.Err == nil {
 		l.verifyAccepted(now, state.Deleted || state.Status == registry.StatusRemoved)
-		if state.Status == registry.StatusFailed && !l.join.refused {
-			// The platform has given up on this workspace, for example because
-			// it restarted it. Heartbeats do not change that.
-			l.join.wanted = true
+		if l.join.wanted && !asleep(state.Status) {
 			l.joinBy(now)
 		}
 		return

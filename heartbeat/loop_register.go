@@ -99,7 +99,7 @@ func (l *life) startLook(now time.Time) {
 func (l *life) looked(now time.Time, ws *registry.Workspace, info LookInfo) {
 	if info.Err == nil {
 		info.Row = ws.Status
-		l.row = ws.Status
+		l.saw(ws.Status)
 	}
 	if f := l.trace.Look; f != nil {
 		f(info)
@@ -107,8 +107,8 @@ func (l *life) looked(now time.Time, ws *registry.Workspace, info LookInfo) {
 	switch {
 	case info.Err == nil && ws.Status != registry.StatusRemoved:
 		l.token.known = true
-		if ws.Status == registry.StatusPaused || ws.Status == registry.StatusHibernated {
-			l.asleep(now)
+		if asleep(ws.Status) {
+			l.waitAsleep(now)
 			return
 		}
 		l.startRegister(now)
@@ -124,10 +124,27 @@ func (l *life) looked(now time.Time, ws *registry.Workspace, info LookInfo) {
 	}
 }
 
-// asleep waits for a workspace that somebody has put to sleep: it is looked at
+// saw notes the status of the row. A workspace that was asleep and no longer is
+// owes a registration: falling asleep cost it its address and the platform's
+// watch. So does one that the platform has given up on, for example because it
+// restarted it; heartbeats do not change that.
+func (l *life) saw(row string) {
+	if (asleep(l.row) && !asleep(row) || row == registry.StatusFailed) && !l.join.refused {
+		l.join.wanted = true
+	}
+	l.row = row
+}
+
+// asleep says that somebody has put the workspace to sleep. A registration would
+// wake it.
+func asleep(row string) bool {
+	return row == registry.StatusPaused || row == registry.StatusHibernated
+}
+
+// waitAsleep waits for a workspace that somebody has put to sleep: it is looked at
 // again every interval and never registered. Whether the token is good can
 // still be asked, and a changed card can be pushed by itself.
-func (l *life) asleep(now time.Time) {
+func (l *life) waitAsleep(now time.Time) {
 	l.join.at = now.Add(l.spread(l.interval))
 	l.log.Debug("the workspace is asleep, it is not registered", slog.String("row", l.row))
 	if l.card.stale {
