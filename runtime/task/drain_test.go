@@ -1,0 +1,168 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+)
+
+func TestDrainWaitsForRunningTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := task.NewEngine(func(_ context.Context, x *task.Execution) error {
+			time.Sleep(time.Second)
+			return echo(t.Context(), x)
+		})
+		req := send("hi")
+		id := start(t, e, req).ID
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() { drain(t, e) })
+		}
+		synctest.Wait()
+
+		_, err := e.SendMessage(t.Context(), send("late"))
+		wantError(t, err, task.ErrShutdown, "shutting down")
+		wantError(t, err, a2a.ErrServerError)
+		wantState(t, finish(t, e, again(req)), a2a.TaskStateCompleted) // it was accepted before
+		wg.Wait()
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("it took %v, want as long as the turn", took)
+		}
+		if text := replyText(get(t, e, id)); text != "hi" {
+			t.Errorf("the reply is %q", text)
+		}
+		drain(t, e) // once more
+	})
+}
+
+func TestDrainCutsOffWhatTakesTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logged{}
+		g := newGate()
+		cause := make(chan error, 1)
+		e := task.NewEngine(func(ctx context.Context, x *task.Execution) error {
+			err := g.run(ctx, x)
+			cause <- err
+			return err
+		}, task.WithLogger(log.logger()))
+		id := start(t, e, send("hi")).ID
+		<-g.begun
+		ctx, stop := context.WithTimeout(t.Context(), 8*time.Second)
+		defer stop()
+		begin := time.Now()
+		err := e.Drain(ctx)
+		wantError(t, err, context.DeadlineExceeded, "1 turns were cut off")
+		if took := time.Since(begin); took != 8*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		wantError(t, <-cause, task.ErrShutdown)
+		got := get(t, e, id)
+		wantState(t, got, a2a.TaskStateFailed)
+		if text := statusText(got); text != "The agent was shut down before it had answered. Send the message again." {
+			t.Errorf("the caller reads %q", text)
+		}
+		wantLogged(t, log, "level=WARN", "cut off by the shutdown", string(id))
+	})
+}
+
+func TestDrainLeavesADeafTurnBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logged{}
+		g := newGate()
+		e := task.NewEngine(g.deaf, task.WithCancelGrace(time.Second), task.WithLogger(log.logger()))
+		id := start(t, e, send("hi")).ID
+		<-g.begun
+		ended, end := context.WithCancel(t.Context())
+		end()
+		begin := time.Now()
+		wantError(t, e.Drain(ended), context.Canceled, "1 of them have not returned within 1s")
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("it took %v, want the grace", took)
+		}
+		wantState(t, get(t, e, id), a2a.TaskStateFailed)
+		close(g.open)
+		synctest.Wait()
+		wantState(t, get(t, e, id), a2a.TaskStateFailed)
+		wantLogged(t, log, "has not returned", "returned after its task had been ended", "task: the agent is shutting down")
+	})
+}
+
+func TestTurnThatEndsWellInTheGraceCompletes(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	begun := make(chan a2a.TaskID, 1)
+	e := task.NewEngine(func(ctx context.Context, x *task.Execution) error {
+		x.WriteText([]byte("all of it"))
+		begun <- x.TaskID()
+		<-ctx.Done()
+		x.AddUsage(1, 2)
+		return nil
+	})
+	start(t, e, send("hi"))
+	id := <-begun
+	wantError(t, e.Drain(ended), context.Canceled)
+	got := get(t, e, id)
+	wantState(t, got, a2a.TaskStateCompleted)
+	if got.Metadata[task.MetadataUsage] == nil {
+		t.Error("the usage is not there")
+	}
+}
+
+// TestTurnThatLostTextInTheGraceDoesNotComplete: half an answer must not look
+// like a whole one because the agent does not look at the errors of its writes.
+func TestTurnThatLostTextInTheGraceDoesNotComplete(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	begun := make(chan a2a.TaskID, 1)
+	e := task.NewEngine(func(ctx context.Context, x *task.Execution) error {
+		x.WriteText([]byte("half of "))
+		begun <- x.TaskID()
+		<-ctx.Done()
+		if _, err := x.WriteText([]byte("it")); !errors.Is(err, task.ErrShutdown) {
+			t.Errorf("the write got %v", err)
+		}
+		return nil
+	})
+	start(t, e, send("hi"))
+	id := <-begun
+	wantError(t, e.Drain(ended), context.Canceled)
+	wantState(t, get(t, e, id), a2a.TaskStateFailed)
+}
+
+func TestCancelDuringTheDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		e := task.NewEngine(g.run)
+		id := start(t, e, send("hi")).ID
+		<-g.begun
+		done := make(chan error)
+		go func() { done <- e.Drain(t.Context()) }()
+		synctest.Wait()
+		got, err := cancel(t.Context(), e, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, got, a2a.TaskStateCanceled)
+		if err := <-done; err != nil {
+			t.Errorf("Drain: %v", err)
+		}
+	})
+}
+
+func TestDrainOfAnIdleEngine(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for range 100 {
+		if err := task.NewEngine(echo).Drain(ended); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
