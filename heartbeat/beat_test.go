@@ -323,12 +323,12 @@ func TestIdleConnectionsAreClosedOncePerOutageAfterATimeout(t *testing.T) {
 		b.run()
 		outage := func(a bedAnswer) int {
 			b.pass(time.Second)
-			before := b.platform.idle
+			before := b.closedIdle()
 			b.script(only("beat", always(a)))
 			b.pass(5 * time.Minute)
 			b.script(nil)
 			b.pass(time.Minute)
-			return b.platform.idle - before
+			return b.closedIdle() - before
 		}
 		for range 2 {
 			if got := outage(bedAnswer{hang: true}); got != 1 {

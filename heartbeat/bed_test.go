@@ -280,7 +280,7 @@ type bed struct {
 	http     *http.Client
 	loop     *heartbeat.Loop
 	logs     *bytes.Buffer
-	reg      heartbeat.Registration // read at each registration
+	reg      heartbeat.Registration // guarded by the platform's lock, see offer
 	stop     context.CancelFunc
 	done     chan error
 }
@@ -314,8 +314,12 @@ func (b *bed) loopOver(rt *heartbeat.RoundTripper, change ...func(*heartbeat.Loo
 	}
 	cfg := heartbeat.LoopConfig{
 		Client: client, Transport: rt, Tokens: b.tokens, State: b.state,
-		Registration: func() heartbeat.Registration { return b.reg },
-		Logger:       slog.New(slog.NewTextHandler(&bedLog{b: b.logs}, &slog.HandlerOptions{Level: slog.LevelInfo})),
+		Registration: func() heartbeat.Registration {
+			b.platform.mu.Lock()
+			defer b.platform.mu.Unlock()
+			return b.reg
+		},
+		Logger: slog.New(slog.NewTextHandler(&bedLog{b: b.logs}, &slog.HandlerOptions{Level: slog.LevelInfo})),
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -368,6 +372,11 @@ func (b *bed) set(f func(p *bedPlatform)) {
 	f(b.platform)
 }
 
+// offer changes what the workspace registers with.
+func (b *bed) offer(change func(*heartbeat.Registration)) {
+	b.set(func(*bedPlatform) { change(&b.reg) })
+}
+
 // script says how calls are answered from now on.
 func (b *bed) script(f func(c bedCall) *bedAnswer) { b.set(func(p *bedPlatform) { p.script = f }) }
 
@@ -393,6 +402,12 @@ func (b *bed) calls(since time.Duration, ops ...string) []bedCall {
 		}
 	}
 	return out
+}
+
+// closedIdle is how often idle connections were closed.
+func (b *bed) closedIdle() (n int) {
+	b.set(func(p *bedPlatform) { n = p.idle })
+	return n
 }
 
 // now is how long the bed exists.

@@ -404,7 +404,7 @@ func TestRevokeWithoutAFileIsHealedWithinTwoIntervals(t *testing.T) {
 func TestHeartbeats200ProvesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _ := settled(t)
-		b.reg.URL = "" // no way to get another token
+		b.offer(func(r *heartbeat.Registration) { r.URL = "" }) // no way to get another token
 		b.rotate("")
 		b.pass(10 * time.Minute)
 		s := b.loop.Status()

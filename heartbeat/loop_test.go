@@ -79,7 +79,7 @@ func TestWithoutAddressItBeatsAndPushesTheCard(t *testing.T) {
 		if len(b.calls(0, "beat")) != 1 || len(b.calls(0, "card")) != 1 || len(b.calls(0, "verify")) != 1 {
 			t.Errorf("the platform saw %s", story(b.calls(0)))
 		}
-		b.reg = card // the address is known now
+		b.offer(func(r *heartbeat.Registration) { *r = card }) // the address is known now
 		b.pass(33 * time.Second)
 		if !b.loop.Status().Registered {
 			t.Errorf("not registered after the address was there: %s", story(b.calls(0)))
@@ -158,7 +158,7 @@ func TestRefusedRegistrationPushesTheCardOnceAndSaysItOnce(t *testing.T) {
 		}
 
 		b.script(nil)
-		b.reg.URL = "https://agent.example"
+		b.offer(func(r *heartbeat.Registration) { r.URL = "https://agent.example" })
 		b.pass(33 * time.Second)
 		if s := b.loop.Status(); !s.Registered || s.RegisterRefused {
 			t.Errorf("after the address changed: %+v", s)
@@ -173,7 +173,7 @@ func TestAnnouncePushesAgain(t *testing.T) {
 		b.run()
 		b.pass(5 * time.Second)
 		at := b.now()
-		b.reg.Card = []byte(`{"name":"new"}`)
+		b.offer(func(r *heartbeat.Registration) { r.Card = []byte(`{"name":"new"}`) })
 		for range 50 {
 			b.loop.Announce()
 			b.pass(10 * time.Millisecond)
