@@ -1,0 +1,132 @@
+package jsonrpc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+)
+
+// envelope is a JSON-RPC 2.0 request.
+type envelope struct {
+	id     json.RawMessage // verbatim: numbers above 2^53 stay what they are
+	method string
+	params json.RawMessage
+}
+
+var null = json.RawMessage("null")
+
+// parseEnvelope reads a request. The envelope it returns beside a fault has the
+// id, if there was one to be found.
+func parseEnvelope(body []byte, maxDepth int) (envelope, *fault) {
+	env := envelope{id: null}
+	body = bytes.TrimSpace(body)
+	switch {
+	case len(body) == 0:
+		return env, parseFault("the body is empty")
+	case body[0] == '[':
+		return env, invalidRequest("batches are not supported")
+	case tooDeep(body, maxDepth):
+		return env, invalidRequest("the request is nested too deeply")
+	}
+	if body[0] != '{' {
+		if json.Valid(body) {
+			return env, invalidRequest("the request is not an object")
+		}
+		return env, parseFault("the body is not JSON")
+	}
+	var raw struct {
+		JSONRPC json.RawMessage `json:"jsonrpc"`
+		ID      json.RawMessage `json:"id"`
+		Method  json.RawMessage `json:"method"`
+		Params  json.RawMessage `json:"params"`
+	}
+	if err := json.Unmarshal(body, &raw); err != nil {
+		return env, parseFault("the body is not one JSON value")
+	}
+	switch {
+	case len(raw.ID) == 0 || bytes.Equal(raw.ID, null):
+		return env, invalidRequest("the request has no id; notifications are not supported")
+	case raw.ID[0] != '"' && raw.ID[0] != '-' && (raw.ID[0] < '0' || raw.ID[0] > '9'):
+		return env, invalidRequest("the id is neither a string nor a number")
+	}
+	env.id = raw.ID
+	if string(raw.JSONRPC) != `"2.0"` {
+		return env, invalidRequest(`jsonrpc is not "2.0"`)
+	}
+	if json.Unmarshal(raw.Method, &env.method) != nil || env.method == "" {
+		return env, invalidRequest("method is not a string")
+	}
+	env.params = raw.Params
+	return env, nil
+}
+
+// tooDeep reports whether JSON is nested deeper than most, without decoding
+// it. What is not JSON is somebody else's to refuse.
+func tooDeep(b []byte, most int) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > most {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// appendResponse writes a JSON-RPC response around a result or an error, both
+// JSON already.
+func appendResponse(b []byte, id json.RawMessage, key string, value []byte) []byte {
+	b = append(b, `{"jsonrpc":"2.0","id":`...)
+	b = append(b, id...)
+	b = append(b, `,"`...)
+	b = append(b, key...)
+	b = append(b, `":`...)
+	b = append(b, value...)
+	return append(b, '}')
+}
+
+func (h *handler) answerResult(ctx context.Context, w http.ResponseWriter, env envelope, result any) {
+	value, err := json.Marshal(result)
+	if err != nil {
+		h.logger.ErrorContext(ctx, "a2a: result cannot be encoded", "method", env.method, "error", err)
+		h.answerFault(w, env.id, errInternal)
+		return
+	}
+	answer(w, appendResponse(nil, env.id, "result", value))
+}
+
+func (h *handler) answerError(ctx context.Context, w http.ResponseWriter, env envelope, err error) {
+	f := h.faultOf(ctx, env.method, err)
+	if f == nil {
+		return // the caller is gone
+	}
+	h.answerFault(w, env.id, f)
+}
+
+func (h *handler) answerFault(w http.ResponseWriter, id json.RawMessage, f *fault) {
+	answer(w, appendResponse(nil, id, "error", f.json()))
+}
+
+func answer(w http.ResponseWriter, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(body) // a caller that is gone cannot be told
+}
+
+// refuse answers what is no JSON-RPC call at all, with the HTTP status that
+// says so.
+func refuse(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(appendResponse(nil, null, "error", invalidRequest(text).json()))
+}
