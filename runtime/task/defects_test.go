@@ -1,0 +1,188 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	goruntime "runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+)
+
+// What the stock handler of a2a-go is known to do wrong, as far as it can
+// happen in memory, done right here. One test for each.
+
+// There: a null part in a follow-up message ends the process.
+func TestDefectNullPartEndsTheProcess(t *testing.T) {
+	e := task.NewEngine(echo)
+	defer drain(t, e)
+	first := finish(t, e, send("hi"))
+	for _, id := range []a2a.TaskID{"", first.ID} {
+		req := send("hi")
+		req.Message.TaskID = id
+		req.Message.Parts = a2a.ContentParts{a2a.NewTextPart("x"), nil}
+		_, err := e.SendMessage(t.Context(), req)
+		wantError(t, err, a2a.ErrInvalidParams, "parts[1]")
+	}
+}
+
+// There: a reader that stops stalls the agent, and the next subscriber to that
+// task stalls every other caller.
+func TestDefectSlowReaderFreezesTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const chunks = 400
+		e := task.NewEngine(write(chunks))
+		next, end := iter.Pull2(e.SendStreamingMessage(t.Context(), send("hi")))
+		ev, _, _ := next()
+		synctest.Wait() // the agent has got to its end, or is stuck
+		id := ev.TaskInfo().TaskID
+		wantState(t, get(t, e, id), a2a.TaskStateCompleted)
+		if got := watch(t, e, id, 0); len(got) != 1 {
+			t.Errorf("the subscriber got %v", got)
+		}
+		for range 10 {
+			finish(t, e, send("another"))
+		}
+		end()
+		drain(t, e)
+	})
+}
+
+// There: an agent that returns without a final event leaves the caller waiting
+// for ever, and three goroutines behind.
+func TestDefectNoFinalEventHangsTheCaller(t *testing.T) {
+	before := goruntime.NumGoroutine()
+	for _, agent := range []task.RunFunc{
+		func(context.Context, *task.Execution) error { return nil },
+		func(context.Context, *task.Execution) error { return errors.New("no") },
+		answer("half"),
+	} {
+		e := task.NewEngine(agent)
+		for range 20 {
+			if got := finish(t, e, send("hi")); !got.Status.State.Terminal() {
+				t.Errorf("the task is %s", got.Status.State)
+			}
+		}
+		drain(t, e)
+	}
+	if after := goruntime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines, %d before", after, before)
+	}
+}
+
+// There: each chunk copies the whole task, so that 1,000 chunks make a gigabyte
+// of garbage.
+func TestDefectStreamingIsQuadratic(t *testing.T) {
+	perChunk := func(chunks int) float64 {
+		e := task.NewEngine(write(chunks))
+		defer drain(t, e)
+		var before, after goruntime.MemStats
+		goruntime.ReadMemStats(&before)
+		n := 0
+		for _, err := range e.SendStreamingMessage(t.Context(), send("hi")) {
+			if n++; err != nil {
+				t.Fatal(err)
+			}
+		}
+		goruntime.ReadMemStats(&after)
+		if n != chunks+3 {
+			t.Fatalf("%d events, want %d", n, chunks+3)
+		}
+		return float64(after.TotalAlloc-before.TotalAlloc) / float64(chunks)
+	}
+	small, large := perChunk(1000), perChunk(16_000)
+	if large > 1.5*small || large > 2000 {
+		t.Errorf("%.0f bytes per chunk for 1,000 chunks, %.0f for 16,000", small, large)
+	}
+}
+
+// There: gob decides what a message may carry. What an agent may emit is in
+// TestAgentMayEmitAnyJSON.
+func TestDefectGobDecidesWhatAMessageMayBe(t *testing.T) {
+	e := task.NewEngine(echo)
+	defer drain(t, e)
+	req := send("hi")
+	req.Message.Metadata = map[string]any{"n": uint(1), "s": struct{ X int }{1}, "m": map[string]string{}}
+	wantState(t, finish(t, e, req), a2a.TaskStateCompleted)
+}
+
+// There: errors are chains of internals.
+func TestDefectErrorsAreChainsOfInternals(t *testing.T) {
+	e := task.NewEngine(func(context.Context, *task.Execution) error { panic("internals") }, task.WithLimits(task.Limits{MaxRunning: 1}))
+	var errs []error
+	keep := func(_ any, err error) { errs = append(errs, err) }
+	failed := finish(t, e, send("hi"))
+	keep(e.GetTask(t.Context(), &a2a.GetTaskRequest{ID: "nobody"}))
+	keep(cancel(t.Context(), e, failed.ID))
+	keep(e.SendMessage(t.Context(), &a2a.SendMessageRequest{}))
+	keep(e.ListTasks(t.Context(), &a2a.ListTasksRequest{PageToken: "?"}))
+	keep(e.ListTaskPushConfigs(t.Context(), nil))
+	drain(t, e)
+	keep(e.SendMessage(t.Context(), send("hi")))
+	for _, err := range errs {
+		var said *a2a.Error
+		if !errors.As(err, &said) || len(said.Details) > 0 || len(said.TypedDetails) > 0 || said.Err == nil {
+			t.Errorf("%v is no plain *a2a.Error", err)
+		}
+		for _, internal := range []string{"failed to", ".go:", "goroutine", "internals"} {
+			if strings.Contains(err.Error(), internal) {
+				t.Errorf("error %q says %q", err, internal)
+			}
+		}
+	}
+	if text := jsonOf(t, failed); strings.Contains(text, "internals") || strings.Contains(text, ".go") {
+		t.Errorf("the task shows internals: %s", text)
+	}
+}
+
+// There: every request derives a logger and draws an id for it, also when
+// nobody reads the log.
+func TestDefectLoggingCostsWhenOff(t *testing.T) {
+	e := task.NewEngine(echo, task.WithLogger(slog.New(silent{t})))
+	defer drain(t, e)
+	finish(t, e, send("hi"))
+}
+
+// silent is a log that is off, and wants to be left alone.
+type silent struct{ t testing.TB }
+
+func (silent) Enabled(context.Context, slog.Level) bool { return false }
+
+func (s silent) Handle(context.Context, slog.Record) error {
+	s.t.Error("a line was made for a log that is off")
+	return nil
+}
+
+func (s silent) WithAttrs([]slog.Attr) slog.Handler {
+	s.t.Error("a logger was derived")
+	return s
+}
+
+func (s silent) WithGroup(string) slog.Handler {
+	s.t.Error("a logger was derived")
+	return s
+}
+
+// There: a subscriber to a finished task gets an error in the stream, a message
+// to one gets "invalid params", and a list without a user is refused.
+func TestDefectFinishedTasksAreErrors(t *testing.T) {
+	e := task.NewEngine(echo)
+	defer drain(t, e)
+	done := finish(t, e, send("hi"))
+	if got := watch(t, e, done.ID, 0); len(got) != 1 || !strings.Contains(got[0], "COMPLETED") {
+		t.Errorf("the subscriber got %v", got)
+	}
+	req := send("more")
+	req.Message.TaskID = done.ID
+	_, err := e.SendMessage(t.Context(), req)
+	wantError(t, err, a2a.ErrUnsupportedOperation)
+	if got := listed(t, e, nil); len(got) != 1 {
+		t.Errorf("listed %v", got)
+	}
+}

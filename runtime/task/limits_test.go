@@ -1,0 +1,124 @@
+package task_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+)
+
+func TestTooManyTurnsAreRefused(t *testing.T) {
+	g := newGate()
+	e := task.NewEngine(g.run, task.WithLimits(task.Limits{MaxRunning: 2}))
+	defer drain(t, e)
+	first := send("first")
+	start(t, e, first)
+	start(t, e, send("second"))
+	third := send("third")
+	_, err := e.SendMessage(t.Context(), third)
+	wantError(t, err, task.ErrBusy, "busy with 2 other messages")
+	wantError(t, err, a2a.ErrServerError)
+	var said *a2a.Error
+	if !errors.As(err, &said) {
+		t.Errorf("%T is no *a2a.Error", err)
+	}
+	start(t, e, again(first)) // costs nothing
+	close(g.open)
+	finish(t, e, again(first))
+	// Who was refused may send the same message again.
+	wantState(t, finish(t, e, third), a2a.TaskStateCompleted)
+}
+
+// TestSlotIsFreeWhenTheAnswerIsThere sends one message after the other with
+// room for one.
+func TestSlotIsFreeWhenTheAnswerIsThere(t *testing.T) {
+	e := task.NewEngine(echo, task.WithLimits(task.Limits{MaxRunning: 1}))
+	defer drain(t, e)
+	for range 1000 {
+		finish(t, e, send("hi"))
+	}
+}
+
+func TestOldestFinishedTasksAreForgotten(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		limits task.Limits
+		text   string
+	}{
+		{"by count", task.Limits{MaxFinished: 3}, "x"},
+		{"by size", task.Limits{MaxFinishedBytes: 350_000}, strings.Repeat("x", 100_000)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			e := task.NewEngine(answer(tc.text), task.WithLimits(tc.limits))
+			defer drain(t, e)
+			var reqs []*a2a.SendMessageRequest
+			var ids []a2a.TaskID
+			for i := range 10 {
+				reqs = append(reqs, send(fmt.Sprint(i)))
+				ids = append(ids, finish(t, e, reqs[i]).ID)
+			}
+			for i, id := range ids {
+				_, err := e.GetTask(t.Context(), &a2a.GetTaskRequest{ID: id})
+				if kept := i >= 7; kept != (err == nil) {
+					t.Errorf("task %d: %v", i, err)
+				} else if err != nil {
+					wantError(t, err, a2a.ErrTaskNotFound, "forgotten")
+				}
+			}
+			if got := finish(t, e, again(reqs[9])); got.ID != ids[9] {
+				t.Error("the newest message is forgotten")
+			}
+			if got := finish(t, e, again(reqs[0])); got.ID == ids[0] {
+				t.Error("the oldest message is remembered")
+			}
+		})
+	}
+}
+
+func TestNewestTaskIsKeptHoweverLarge(t *testing.T) {
+	e := task.NewEngine(answer(strings.Repeat("x", 1000)), task.WithLimits(task.Limits{MaxFinishedBytes: 1}))
+	defer drain(t, e)
+	finish(t, e, send("hi"))
+	id := finish(t, e, send("hi")).ID
+	get(t, e, id)
+	if n := len(listed(t, e, nil)); n != 1 {
+		t.Errorf("%d tasks are kept", n)
+	}
+}
+
+// TestReaderOfAForgottenTaskReadsOn: forgetting takes nothing away from those
+// who have it.
+func TestReaderOfAForgottenTaskReadsOn(t *testing.T) {
+	e := task.NewEngine(write(10), task.WithLimits(task.Limits{MaxFinished: 1}))
+	defer drain(t, e)
+	n := 0
+	for _, err := range e.SendStreamingMessage(t.Context(), send("hi")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; n == 1 {
+			for range 3 {
+				finish(t, e, send("another"))
+			}
+		}
+	}
+	if n != 13 {
+		t.Errorf("%d events, want 13", n)
+	}
+}
+
+func TestLimitsBelowOneMeanTheirDefaults(t *testing.T) {
+	e := task.NewEngine(echo, task.WithLimits(task.Limits{MaxRunning: -1, MaxFinished: -1, MaxFinishedBytes: -1}),
+		task.WithCancelGrace(-1), task.WithLogger(nil))
+	defer drain(t, e)
+	for range 2 {
+		finish(t, e, send("hi"))
+	}
+	if n := len(listed(t, e, nil)); n != 2 {
+		t.Errorf("%d tasks are kept, want 2", n)
+	}
+}
