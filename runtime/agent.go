@@ -3,6 +3,8 @@ package runtime
 import (
 	"context"
 	"time"
+
+	"github.com/molecule-ai/workspace-runtime-go/registry"
 )
 
 // Agent answers messages. It is the one thing an adapter must bring.
@@ -81,4 +83,24 @@ type SetUpper interface {
 // and safe for concurrent use.
 type IdleTimeouter interface {
 	IdleTimeout() time.Duration
+}
+
+// Capable is an optional interface of an [Agent]: what it does by itself, so
+// that the platform leaves it alone.
+//
+// Capabilities is asked of the running agent after set-up and after every
+// turn; it must be quick and safe for concurrent use.
+type Capable interface {
+	Capabilities() Capabilities
+}
+
+// Capabilities names what an agent does by itself; see [registry.Capabilities].
+type Capabilities = registry.Capabilities
+
+// Closer is an optional interface of an [Agent]: what to let go of at the end.
+//
+// Close is called once, after the last turn and the last heartbeat, and also
+// when SetUp has failed. ctx ends when the drain deadline is over.
+type Closer interface {
+	Close(ctx context.Context) error
 }

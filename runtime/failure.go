@@ -1,13 +1,20 @@
 package runtime
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+)
 
 // Why a turn's context has ended; see [context.Cause].
 var (
-	ErrCanceled = errors.New("runtime: the caller canceled the task")
-	ErrShutdown = errors.New("runtime: the workspace is shutting down")
+	ErrCanceled = task.ErrCanceled // a caller canceled the task
+	ErrShutdown = task.ErrShutdown // the workspace ends, and the drain deadline is over
 )
+
+// errPanicked stands for a panic of the agent in the error rate.
+var errPanicked = errors.New("the agent panicked")
 
 // Public makes an error whose message the caller may read; err, which may be
 // nil, is for the log.
-func Public(err error, message string) error { return errors.New(message) }
+func Public(err error, message string) error { return task.Public(err, message) }

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,36 +26,49 @@ type optionFunc func(*settings)
 
 func (f optionFunc) apply(s *settings) { f(s) }
 
+// named is a setting together with what it was set by (an option or an
+// environment variable), for errors that name what to change.
+type named struct{ value, by string }
+
 // settings is what the options fill in; New checks it.
 type settings struct {
-	workspaceID string
-	platformURL string
-	orgID       string
-	configDir   string
-	agentURL    string
-	addr        string
-	hostname    string
-	listener    net.Listener
-	noServer    bool
-	transport   http.RoundTripper
-	interval    time.Duration
-	drain       time.Duration
-	logger      *slog.Logger
-	getenv      func(string) string
-	faults      []error // found while applying options; New reports them all
+	workspaceID  named
+	platformURL  named
+	agentURL     named
+	orgID        string
+	configDir    string
+	hostname     string // the host to advertise when the address names none
+	addr         string
+	listener     net.Listener
+	noServer     bool
+	transport    http.RoundTripper
+	ownTransport bool // made here, so closed here
+	interval     time.Duration
+	drain        time.Duration
+	logger       *slog.Logger
+	getenv       func(string) string
+
+	envLogger func(io.Writer) *slog.Logger // what the environment asks for, when logger is nil
+	warnings  []string                     // about the environment; Run logs them
+	faults    []error                      // found while options were applied; New reports them
+}
+
+// bad keeps a fault: what was set, to which value, and what to do.
+func (s *settings) bad(name, value, remedy string) {
+	s.faults = append(s.faults, fmt.Errorf("%s=%q %s", name, value, remedy))
 }
 
 // WithWorkspaceID sets the id the platform knows this workspace by, a UUID.
 // Required, here or as WORKSPACE_ID through [FromEnv].
 func WithWorkspaceID(id string) Option {
-	return optionFunc(func(s *settings) { s.workspaceID = id })
+	return optionFunc(func(s *settings) { s.workspaceID = named{id, "WithWorkspaceID"} })
 }
 
 // WithPlatformURL sets the base URL of the platform, such as
 // http://localhost:8080. Required, here or through [FromEnv], which has a
 // default.
 func WithPlatformURL(url string) Option {
-	return optionFunc(func(s *settings) { s.platformURL = url })
+	return optionFunc(func(s *settings) { s.platformURL = named{url, "WithPlatformURL"} })
 }
 
 // WithOrgID sets the organisation whose platform this is, sent with every
@@ -72,7 +87,7 @@ func WithConfigDir(dir string) Option {
 // this workspace. Default: http://HOST:PORT, with the port listened on and as
 // host the one listened on, or the machine's name when that is every address.
 func WithAgentURL(url string) Option {
-	return optionFunc(func(s *settings) { s.agentURL = url })
+	return optionFunc(func(s *settings) { s.agentURL = named{url, "WithAgentURL"} })
 }
 
 // WithAddr sets the address to listen on, as in [net.Listen]. Default: every

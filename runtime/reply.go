@@ -1,27 +1,67 @@
 package runtime
 
-// Reply takes what the agent answers. It is an [io.Writer]: text goes to the
-// caller as it is written. All methods are safe for concurrent use.
-type Reply struct{}
+import (
+	"errors"
+	"fmt"
 
-// Write sends p as text.
-func (r *Reply) Write(p []byte) (int, error) { return len(p), nil }
+	"github.com/a2aproject/a2a-go/v2/a2a"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+)
+
+// Reply takes what the agent answers. It is an [io.Writer]: text goes to the
+// caller as it is written, one chunk of the stream per write. A write returns
+// at once, however slowly the caller reads, and keeps nothing of what it was
+// given. After the end of the turn's context it fails with the context's cause.
+// All methods are safe for concurrent use.
+type Reply struct {
+	x     *task.Execution
+	label func(string)
+}
+
+// Write sends p as text. A character cut in two by a write is put together
+// again.
+func (r *Reply) Write(p []byte) (int, error) { return r.x.WriteText(p) }
 
 // WriteString is Write for a string.
-func (r *Reply) WriteString(s string) (int, error) { return r.Write([]byte(s)) }
+func (r *Reply) WriteString(s string) (int, error) { return r.x.WriteText([]byte(s)) }
 
 // File adds a file to the answer.
-func (r *Reply) File(f File) error { return nil }
+func (r *Reply) File(f File) error {
+	part := &a2a.Part{Filename: f.Name, MediaType: f.MediaType}
+	switch {
+	case f.URL != "" && f.Bytes != nil:
+		return fmt.Errorf("runtime: file %q has both Bytes and a URL; set one", f.Name)
+	case f.URL != "":
+		part.Content = a2a.URL(f.URL)
+	case f.Bytes != nil:
+		part.Content = a2a.Raw(f.Bytes)
+	default:
+		return fmt.Errorf("runtime: file %q has neither Bytes nor a URL", f.Name)
+	}
+	return r.x.WriteParts(part)
+}
+
+// Data adds structured data to the answer: anything that encoding/json can
+// encode.
+func (r *Reply) Data(value any) error {
+	if value == nil {
+		return errors.New("runtime: Reply.Data: no value")
+	}
+	return r.x.WriteParts(a2a.NewDataPart(value))
+}
 
 // Usage says how many tokens a model has read and written for this turn.
 // Calls add up.
-func (r *Reply) Usage(input, output int) {}
+func (r *Reply) Usage(input, output int) { r.x.AddUsage(input, output) }
 
 // ToolCall adds a tool the agent used to the trace that the platform keeps.
-func (r *Reply) ToolCall(call ToolCall) {}
+func (r *Reply) ToolCall(call ToolCall) {
+	r.x.AddToolTrace(task.ToolTrace{Tool: call.Name, Input: call.Input, OutputPreview: call.Output})
+}
 
 // Label changes what the platform shows as the current task.
-func (r *Reply) Label(label string) {}
+func (r *Reply) Label(label string) { r.label(label) }
 
 // ToolCall is one use of a tool.
 type ToolCall struct {

@@ -1,39 +1,86 @@
 package runtime
 
-import "github.com/a2aproject/a2a-go/v2/a2a"
+import (
+	"strings"
+	"unicode"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+)
 
 // Turn is one message to be answered. It is read-only and valid, also for
 // concurrent use, until Run returns.
 type Turn struct {
-	taskID    string
-	contextID string
-	message   *a2a.Message
-	history   []*a2a.Message
-	metadata  map[string]any
+	x *task.Execution
 }
 
 // TaskID is the id of the A2A task this turn belongs to.
-func (t *Turn) TaskID() string { return t.taskID }
+func (t *Turn) TaskID() string { return string(t.x.TaskID()) }
 
 // ContextID is the id of the conversation: the same for all messages that
 // belong together.
-func (t *Turn) ContextID() string { return t.contextID }
+func (t *Turn) ContextID() string { return t.x.ContextID() }
 
 // MessageID is the id of the message. The platform delivers a message again
 // with the same id; the runtime answers it from memory.
-func (t *Turn) MessageID() string { return t.message.ID }
+func (t *Turn) MessageID() string { return t.x.Message().ID }
 
 // Text is the text of the message: its text parts, joined by a line break.
-func (t *Turn) Text() string { return "" }
+func (t *Turn) Text() string { return textOf(t.x.Message()) }
 
 // Files are the files that came with the message.
-func (t *Turn) Files() []File { return nil }
+func (t *Turn) Files() []File {
+	var files []File
+	for _, p := range t.x.Message().Parts {
+		f := File{Name: p.Filename, MediaType: p.MediaType}
+		switch c := p.Content.(type) {
+		case a2a.Raw:
+			f.Bytes = c
+		case a2a.URL:
+			f.URL = string(c)
+		default:
+			continue
+		}
+		files = append(files, f)
+	}
+	return files
+}
 
-// Message is the message as it came, for those who want the protocol.
-func (t *Turn) Message() *a2a.Message { return t.message }
+// Message is the message as it came, for those who want the protocol. It must
+// not be modified.
+func (t *Turn) Message() *a2a.Message { return t.x.Message() }
 
-// History is what was said before in this conversation, oldest first.
-func (t *Turn) History() []*a2a.Message { return t.history }
+// History is what was said before in this conversation, oldest first, as far
+// as the caller sent it along. It must not be modified.
+func (t *Turn) History() []*a2a.Message { return t.x.History() }
 
 // Metadata is what the caller sent along beside the message, nil when nothing.
-func (t *Turn) Metadata() map[string]any { return t.metadata }
+// It must not be modified.
+func (t *Turn) Metadata() map[string]any { return t.x.Metadata() }
+
+func textOf(m *a2a.Message) string {
+	var texts []string
+	for _, p := range m.Parts {
+		if c, ok := p.Content.(a2a.Text); ok {
+			texts = append(texts, string(c))
+		}
+	}
+	return strings.Join(texts, "\n")
+}
+
+// maxBrief is the length in characters of what the platform shows of a message
+// as the current task.
+const maxBrief = 60
+
+// brief is the beginning of a text on one line.
+func brief(text string) string {
+	words := strings.FieldsFunc(text[:min(len(text), 8*maxBrief)], func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r)
+	})
+	line := []rune(strings.ToValidUTF8(strings.Join(words, " "), ""))
+	if len(line) > maxBrief {
+		return string(line[:maxBrief]) + "..."
+	}
+	return string(line)
+}

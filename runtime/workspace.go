@@ -1,15 +1,27 @@
 package runtime
 
-import "log/slog"
+import (
+	"log/slog"
 
-// Workspace is what an agent is given at set-up.
+	"github.com/molecule-ai/workspace-runtime-go/heartbeat"
+	"github.com/molecule-ai/workspace-runtime-go/registry"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/config"
+)
+
+// Workspace is what an agent is given at set-up. It stays valid for as long as
+// Run lasts and is safe for concurrent use.
 type Workspace struct {
-	ID        string       // the platform's id of this workspace
-	ConfigDir string       // where config.yaml was looked for
-	URL       string       // where the platform reaches this workspace
-	Logger    *slog.Logger // never nil
+	ID        string           // the platform's id of this workspace
+	ConfigDir string           // where config.yaml was looked for
+	Config    *config.Config   // what it says; never nil
+	Logger    *slog.Logger     // never nil
+	Platform  *registry.Client // the platform, with the workspace's token
+	State     *heartbeat.State // what the heartbeats say, for a wedge and for money spent
+
+	announce func() error
 }
 
 // Announce says that the agent's description has changed: the card is made
-// again and pushed to the platform.
-func (w *Workspace) Announce() {}
+// again, callers see it at once, and it is pushed to the platform. The error
+// says what is wrong with the description; the old card stays then.
+func (w *Workspace) Announce() error { return w.announce() }

@@ -1,0 +1,259 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/molecule-ai/workspace-runtime-go/heartbeat"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/config"
+)
+
+// ErrRan is returned by [Runtime.Run] when it was called before: a Runtime has
+// one life.
+var ErrRan = errors.New("runtime: Run was called before; make another Runtime")
+
+// Run is the whole life of the workspace:
+//
+//	read the configuration, look at the place (errors end Run here)
+//	the agent's SetUp
+//	listen: from here on messages are answered
+//	register and send heartbeats, for as long as it takes and whatever fails
+//
+// and, when ctx ends:
+//
+//	not ready, and new messages are refused
+//	running turns may finish, within the drain deadline
+//	one last heartbeat
+//	the agent's Close
+//
+// It returns nil after that, also when turns had to be cut off, which the log
+// says. A platform that is away, or that refuses the registration or the token,
+// does not end Run. Neither does one that has removed the workspace: the
+// workspace then says so in its log and in /readyz and waits for the end,
+// because a container that exits is only started again.
+func (r *Runtime) Run(ctx context.Context) error {
+	if !r.ran.CompareAndSwap(false, true) {
+		return ErrRan
+	}
+	defer r.phase.Store(int32(stopped))
+	if r.set.ownTransport {
+		defer r.auth.CloseIdleConnections()
+	}
+	for _, w := range r.set.warnings {
+		r.log.Warn(w)
+	}
+	cfg, err := r.configure(ctx)
+	if err != nil {
+		return err
+	}
+	ws := &Workspace{
+		ID: r.set.workspaceID.value, ConfigDir: r.set.configDir, Config: cfg, Logger: r.log,
+		Platform: r.client, State: r.state, announce: r.announce,
+	}
+	if a, ok := r.agent.(SetUpper); ok {
+		if err := a.SetUp(ctx, ws); err != nil {
+			return errors.Join(fmt.Errorf("runtime: set up the agent: %w", err), r.closeAgent(ctx))
+		}
+	}
+	r.ask()
+	listener, url, err := r.listen(ctx, cfg)
+	if err != nil {
+		return errors.Join(err, r.closeAgent(ctx))
+	}
+	r.info.Store(&identity{cfg, url})
+	if err := r.describe(); err != nil {
+		if listener != nil {
+			err = errors.Join(err, listener.Close())
+		}
+		return errors.Join(err, r.closeAgent(ctx))
+	}
+	return r.live(ctx, listener)
+}
+
+// configure reads config.yaml and looks at the place the workspace starts in.
+func (r *Runtime) configure(ctx context.Context) (*config.Config, error) {
+	cfg, report, err := config.Load(r.set.configDir, r.set.getenv)
+	if err != nil {
+		return nil, fmt.Errorf("runtime: %w", err)
+	}
+	report = append(report, config.Preflight(ctx, cfg, r.preflight())...)
+	for _, p := range report {
+		level := slog.LevelWarn
+		if p.Severity == config.Error {
+			level = slog.LevelError
+		}
+		r.log.Log(ctx, level, p.Message, "key", p.Key, "line", p.Line, "fix", p.Fix)
+	}
+	if err := report.Err(); err != nil {
+		return nil, fmt.Errorf("runtime: %w", err)
+	}
+	return cfg, nil
+}
+
+func (r *Runtime) preflight() config.PreflightEnv {
+	return config.PreflightEnv{
+		Getenv:    r.set.getenv,
+		TokenPath: r.tokens.Path(),
+		SkipPort:  true, // listening finds out, and says so better
+	}
+}
+
+// listen opens the listener, unless somebody else serves, and says at which URL
+// the platform finds it.
+func (r *Runtime) listen(ctx context.Context, cfg *config.Config) (net.Listener, string, error) {
+	if r.set.noServer {
+		return nil, strings.TrimRight(r.set.agentURL.value, "/"), nil
+	}
+	l := r.set.listener
+	if l == nil {
+		addr := r.set.addr
+		if addr == "" {
+			addr = ":" + strconv.Itoa(cfg.A2A.Port)
+		}
+		var lc net.ListenConfig
+		var err error
+		if l, err = lc.Listen(ctx, "tcp", addr); errors.Is(err, syscall.EADDRINUSE) {
+			return nil, "", fmt.Errorf("runtime: listen on %s: the port is in use: stop what uses it, or set a2a.port in config.yaml: %w", addr, err)
+		} else if err != nil {
+			return nil, "", fmt.Errorf("runtime: listen on %s: %w", addr, err)
+		}
+	}
+	if url := strings.TrimRight(r.set.agentURL.value, "/"); url != "" {
+		return l, url, nil
+	}
+	return l, "http://" + advertised(l.Addr().String(), r.set.hostname), nil
+}
+
+// advertised is the host and port to tell others: the address that is listened
+// on or, where that is every address, the machine's name.
+func advertised(addr, hostname string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		if host = hostname; host == "" {
+			host, _ = os.Hostname()
+		}
+		if host == "" {
+			host = "localhost"
+		}
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// live serves and beats until ctx ends, then drains. It owns every goroutine it
+// starts.
+func (r *Runtime) live(ctx context.Context, l net.Listener) error {
+	loop, err := heartbeat.NewLoop(heartbeat.LoopConfig{
+		Client: r.client, Transport: r.auth, Tokens: r.tokens, State: r.state,
+		Registration: r.registration, Interval: r.set.interval, Logger: r.log,
+	})
+	if err != nil {
+		return fmt.Errorf("runtime: %w", err)
+	}
+	r.loop.Store(loop)
+
+	var running sync.WaitGroup
+	defer running.Wait()
+	served := make(chan error, 1)
+	server := r.server()
+	if l != nil {
+		running.Go(func() { served <- server.Serve(l) })
+	}
+	r.phase.Store(int32(serving))
+	r.log.Info("serving", "url", r.info.Load().url, "platform", r.client.BaseURL())
+
+	// The heartbeats outlive ctx: while turns finish, the platform goes on
+	// seeing them, and the very last one comes after the last turn.
+	beating, endBeats := context.WithCancel(context.WithoutCancel(ctx))
+	defer endBeats()
+	beaten := make(chan error, 1)
+	running.Go(func() { beaten <- loop.Run(beating) })
+
+	var failure error
+wait:
+	for {
+		select {
+		case <-ctx.Done():
+			break wait
+		case err := <-served:
+			failure = fmt.Errorf("runtime: the server has stopped: %w", err)
+			break wait
+		case err := <-beaten:
+			beaten = nil
+			if !errors.Is(err, heartbeat.ErrRemoved) {
+				failure = fmt.Errorf("runtime: the heartbeats have stopped: %w", err)
+				break wait
+			}
+			// The Loop has said it once, loudly. Nothing is left to do but to
+			// stay: who exits is started again, and would come back as a ghost.
+		}
+	}
+	return errors.Join(failure, r.drain(ctx, server, l != nil, endBeats, beaten))
+}
+
+// drain ends a life in order: turns, heartbeats, server, agent.
+func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, endBeats func(), beaten <-chan error) error {
+	r.phase.Store(int32(draining))
+	begin := time.Now()
+	r.log.Info("draining", "active_tasks", r.state.ActiveTasks(), "deadline", r.set.drain)
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.set.drain)
+	defer cancel()
+	if err := r.engine.Drain(deadline); err != nil {
+		r.log.Warn("turns were cut off at the drain deadline", "error", err)
+	}
+	endBeats()
+	if beaten != nil {
+		<-beaten
+	}
+	if own {
+		// Every turn has ended, so what is left are answers on their way out.
+		brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
+		defer cancel()
+		if server.Shutdown(brief) != nil {
+			_ = server.Close()
+		}
+	}
+	err := r.closeAgent(deadline)
+	r.log.Info("stopped", "took", time.Since(begin))
+	return err
+}
+
+// lastAnswers is how long answers may take to be read after the last turn.
+const lastAnswers = 500 * time.Millisecond
+
+func (r *Runtime) closeAgent(ctx context.Context) error {
+	a, ok := r.agent.(Closer)
+	if !ok {
+		return nil
+	}
+	if err := a.Close(ctx); err != nil {
+		return fmt.Errorf("runtime: close the agent: %w", err)
+	}
+	return nil
+}
+
+// announce makes the card again and lets the platform have it.
+func (r *Runtime) announce() error {
+	if r.info.Load() == nil {
+		return nil // not listening yet: the card will be made of what is true then
+	}
+	if err := r.describe(); err != nil {
+		return err
+	}
+	if loop := r.loop.Load(); loop != nil {
+		loop.Announce()
+	}
+	return nil
+}
