@@ -27,7 +27,9 @@ var (
 const redacted = "[redacted]"
 
 // Token is a workspace's bearer token. Whatever prints or encodes it writes
-// "[redacted]"; [Token.Reveal] gives the text.
+// "[redacted]"; [Token.Reveal] gives the text. (The one exception is
+// encoding/json, which writes the keys of a map as they are: do not use a Token
+// as a key.)
 type Token string
 
 // Reveal returns the token itself, for the one place that sends it.
