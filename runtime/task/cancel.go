@@ -49,7 +49,7 @@ func (e *Engine) beginCancel(t *task) bool {
 	t.refuse = ErrCanceled
 	t.grace = time.AfterFunc(e.cfg.grace, func() {
 		if e.abandon(t) {
-			e.noteAbandoned(t, ErrCanceled)
+			e.noteAbandoned(t, e.cfg.grace, ErrCanceled)
 		}
 	})
 	return true
@@ -74,10 +74,10 @@ func (e *Engine) abandon(t *task) bool {
 }
 
 // noteAbandoned logs a turn that does not heed the end of its context.
-func (e *Engine) noteAbandoned(t *task, cause error) {
+func (e *Engine) noteAbandoned(t *task, grace time.Duration, cause error) {
 	e.log.LogAttrs(context.Background(), slog.LevelWarn,
 		"turn has not returned after the end of its context, its task was ended without it",
 		slog.String("task_id", string(t.info.TaskID)),
-		slog.Duration("grace", e.cfg.grace),
+		slog.Duration("grace", grace),
 		slog.Any("cause", cause))
 }

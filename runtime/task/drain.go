@@ -9,7 +9,7 @@ import (
 // Drain ends the engine's work. From the call on new messages are refused with
 // [ErrShutdown]; everything else is answered as before, also a message that was
 // sent before. It waits for the running turns, until ctx ends; then it ends
-// their contexts with the cause [ErrShutdown] and gives them the cancel grace
+// their contexts with the cause [ErrShutdown] and gives them the shutdown grace
 // to return. Tasks whose turns do not return even then are failed without
 // them.
 //
@@ -29,14 +29,14 @@ func (e *Engine) Drain(ctx context.Context) error {
 		e.turns.Wait()
 		return nil
 	}
-	grace := time.NewTimer(e.cfg.grace)
+	grace := time.NewTimer(e.cfg.cutOff)
 	defer grace.Stop()
 	select {
 	case <-idle:
 	case <-grace.C:
 		if left := e.abandonAll(); left > 0 {
 			return fmt.Errorf("task: %d turns were cut off by the shutdown and %d of them have not returned within %v: %w",
-				len(cut), left, e.cfg.grace, context.Cause(ctx))
+				len(cut), left, e.cfg.cutOff, context.Cause(ctx))
 		}
 	}
 	e.turns.Wait()
@@ -89,7 +89,7 @@ func (e *Engine) abandonAll() int {
 	e.mu.Unlock()
 	for _, t := range left {
 		if e.abandon(t) {
-			e.noteAbandoned(t, ErrShutdown)
+			e.noteAbandoned(t, e.cfg.cutOff, ErrShutdown)
 		}
 	}
 	return len(left)

@@ -77,14 +77,14 @@ func TestDrainLeavesADeafTurnBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &logged{}
 		g := newGate()
-		e := task.NewEngine(g.deaf, task.WithCancelGrace(time.Second), task.WithLogger(log.logger()))
+		e := task.NewEngine(g.deaf, task.WithShutdownGrace(2*time.Second), task.WithLogger(log.logger()))
 		id := start(t, e, send("hi")).ID
 		<-g.begun
 		ended, end := context.WithCancel(t.Context())
 		end()
 		begin := time.Now()
-		wantError(t, e.Drain(ended), context.Canceled, "1 of them have not returned within 1s")
-		if took := time.Since(begin); took != time.Second {
+		wantError(t, e.Drain(ended), context.Canceled, "1 of them have not returned within 2s")
+		if took := time.Since(begin); took != 2*time.Second {
 			t.Errorf("it took %v, want the grace", took)
 		}
 		wantState(t, get(t, e, id), a2a.TaskStateFailed)

@@ -35,13 +35,8 @@ const (
 type Execution struct {
 	t        *task
 	metadata map[string]any
-	history  func() []*a2a.Message
-}
-
-func newExecution(t *task, metadata map[string]any) *Execution {
-	return &Execution{t: t, metadata: metadata, history: sync.OnceValue(func() []*a2a.Message {
-		return decodeHistory(metadata, t.message.Metadata)
-	})}
+	decode   sync.Once // of history
+	history  []*a2a.Message
 }
 
 // TaskID is the id of the task the turn belongs to.
@@ -62,7 +57,10 @@ func (x *Execution) Metadata() map[string]any { return x.metadata }
 // along: as params.metadata.history, where the platform puts it, or else as
 // message.metadata.history. Both forms of parts are read, 0.3 and 1.0. What
 // cannot be understood is left out. It must not be modified.
-func (x *Execution) History() []*a2a.Message { return x.history() }
+func (x *Execution) History() []*a2a.Message {
+	x.decode.Do(func() { x.history = decodeHistory(x.metadata, x.t.message.Metadata) })
+	return x.history
+}
 
 // WriteText appends text to the reply: one event for each call, and one text
 // part in the task for all that is not separated by other parts. It has the

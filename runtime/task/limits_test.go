@@ -113,7 +113,7 @@ func TestReaderOfAForgottenTaskReadsOn(t *testing.T) {
 
 func TestLimitsBelowOneMeanTheirDefaults(t *testing.T) {
 	e := task.NewEngine(echo, task.WithLimits(task.Limits{MaxRunning: -1, MaxFinished: -1, MaxFinishedBytes: -1}),
-		task.WithCancelGrace(-1), task.WithLogger(nil))
+		task.WithCancelGrace(-1), task.WithShutdownGrace(-1), task.WithLogger(nil))
 	defer drain(t, e)
 	for range 2 {
 		finish(t, e, send("hi"))

@@ -10,7 +10,8 @@ const (
 	DefaultMaxRunning       = 1000            // turns at once
 	DefaultMaxFinished      = 1000            // tasks kept for reading after their end
 	DefaultMaxFinishedBytes = 64 << 20        // what these tasks may hold together
-	DefaultCancelGrace      = 5 * time.Second // for a turn to heed the end of its context
+	DefaultCancelGrace      = 5 * time.Second // for a canceled turn to return
+	DefaultShutdownGrace    = time.Second     // for a turn that was cut off to return: a container has little time left then
 )
 
 // Limits bounds what an [Engine] holds. A field that is zero or negative means
@@ -31,7 +32,8 @@ func (f optionFunc) apply(c *config) { f(c) }
 type config struct {
 	logger *slog.Logger
 	limits Limits
-	grace  time.Duration
+	grace  time.Duration // after a cancellation
+	cutOff time.Duration // after the end of Drain's patience
 }
 
 func (c *config) setDefaults() {
@@ -50,6 +52,9 @@ func (c *config) setDefaults() {
 	if c.grace <= 0 {
 		c.grace = DefaultCancelGrace
 	}
+	if c.cutOff <= 0 {
+		c.cutOff = DefaultShutdownGrace
+	}
 }
 
 // WithLogger sets where the engine logs. Default, and nil: nowhere.
@@ -63,8 +68,16 @@ func WithLimits(l Limits) Option {
 }
 
 // WithCancelGrace sets how long a canceled turn has to return before its task
-// is canceled without it, and the same at the end of [Engine.Drain]. Default,
-// and anything not above zero: [DefaultCancelGrace].
+// is canceled without it. Default, and anything not above zero:
+// [DefaultCancelGrace].
 func WithCancelGrace(d time.Duration) Option {
 	return optionFunc(func(c *config) { c.grace = d })
+}
+
+// WithShutdownGrace sets how long turns have to return that [Engine.Drain] has
+// cut off, before their tasks are failed without them. Drain takes that much
+// longer than its context. Default, and anything not above zero:
+// [DefaultShutdownGrace].
+func WithShutdownGrace(d time.Duration) Option {
+	return optionFunc(func(c *config) { c.cutOff = d })
 }

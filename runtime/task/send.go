@@ -111,7 +111,7 @@ func (e *Engine) admit(ctx context.Context, req *a2a.SendMessageRequest) (t *tas
 	for _, key := range t.keys {
 		e.messages[key] = t
 	}
-	x := newExecution(t, req.Metadata)
+	x := &Execution{t: t, metadata: req.Metadata}
 	e.turns.Go(func() { e.turn(turn, t, x) })
 	return t, true, nil
 }

@@ -1,6 +1,10 @@
 package task
 
-import "github.com/a2aproject/a2a-go/v2/a2a"
+import (
+	"encoding/json"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+)
 
 // What a task holds is estimated, not measured: the bound is there so that a
 // thousand large replies do not fill the memory, and a factor of two does not
@@ -46,6 +50,8 @@ func sizeOfValue(v any) int64 {
 	case nil:
 		return 0
 	case string:
+		return int64(len(v))
+	case json.Number:
 		return int64(len(v))
 	case []byte:
 		return int64(len(v))

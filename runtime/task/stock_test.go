@@ -105,13 +105,14 @@ func TestSameEventsAsTheStockHandler(t *testing.T) {
 	}
 }
 
-// failingStock is the stock handler's agent that fails as ours does.
+// failingStock is the stock handler's agent that fails. It says so itself: an
+// error it yields reaches the caller now as a failed task and now as the error.
 type failingStock struct{ stockAgent }
 
 func (failingStock) Execute(_ context.Context, ec *a2asrv.ExecutorContext) iter.Seq2[a2a.Event, error] {
 	return func(yield func(a2a.Event, error) bool) {
 		if yield(a2a.NewSubmittedTask(ec, ec.Message), nil) {
-			yield(nil, errors.New("no"))
+			yield(a2a.NewStatusUpdateEvent(ec, a2a.TaskStateFailed, nil), nil)
 		}
 	}
 }

@@ -54,6 +54,7 @@ func newTask(info a2a.TaskInfo, message *a2a.Message) *task {
 		done:    make(chan struct{}),
 		size:    taskOverhead + sizeOfMessage(message),
 	}
+	t.journal.records = make([]record, 0, 8) // enough for a short reply
 	t.status = a2a.TaskStatus{State: a2a.TaskStateSubmitted, Timestamp: now()}
 	t.append(&a2a.Task{
 		ID:        info.TaskID,
@@ -99,15 +100,15 @@ func (t *task) setStatus(state a2a.TaskState, message *a2a.Message) {
 // accounts is what the turn has counted, as task metadata, nil when nothing.
 // The types are those that JSON and a protobuf Struct both take.
 func (t *task) accounts() map[string]any {
+	if t.inTokens == 0 && t.outTokens == 0 && len(t.trace) == 0 {
+		return nil
+	}
 	m := map[string]any{}
 	if t.inTokens > 0 || t.outTokens > 0 {
 		m[MetadataUsage] = map[string]any{"input_tokens": t.inTokens, "output_tokens": t.outTokens}
 	}
 	if len(t.trace) > 0 {
 		m[MetadataToolTrace] = t.trace
-	}
-	if len(m) == 0 {
-		return nil
 	}
 	return m
 }
