@@ -4,8 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"unicode/utf8"
 )
+
+// maxIDLength bounds the id of a request, in bytes: each event of a stream
+// repeats it.
+const maxIDLength = 1024
 
 // envelope is a JSON-RPC 2.0 request.
 type envelope struct {
@@ -49,6 +55,8 @@ func parseEnvelope(body []byte, maxDepth int) (envelope, *fault) {
 		return env, invalidRequest("the request has no id; notifications are not supported")
 	case raw.ID[0] != '"' && raw.ID[0] != '-' && (raw.ID[0] < '0' || raw.ID[0] > '9'):
 		return env, invalidRequest("the id is neither a string nor a number")
+	case len(raw.ID) > maxIDLength || !utf8.Valid(raw.ID): // encoding/json lets both through
+		return env, invalidRequest(fmt.Sprintf("the id is longer than %d bytes or no UTF-8", maxIDLength))
 	}
 	env.id = raw.ID
 	if string(raw.JSONRPC) != `"2.0"` {
