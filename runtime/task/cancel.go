@@ -24,8 +24,8 @@ func (e *Engine) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*a
 	if err != nil {
 		return nil, err
 	}
-	if e.beginCancel(t) {
-		t.cancel(ErrCanceled)
+	if end := e.beginCancel(t); end != nil {
+		end(ErrCanceled)
 	}
 	if !t.await(ctx) {
 		return nil, fmt.Errorf("task: the caller left before task %s was canceled, the cancellation goes on: %w", req.ID, context.Cause(ctx))
@@ -38,12 +38,13 @@ func (e *Engine) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*a
 }
 
 // beginCancel marks a running task and sets the end of the patience with its
-// turn. It reports whether this was the first time.
-func (e *Engine) beginCancel(t *task) bool {
+// turn. It returns what ends the turn's context, nil when there is nothing to
+// do.
+func (e *Engine) beginCancel(t *task) context.CancelCauseFunc {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.journal.ended || t.canceled {
-		return false
+		return nil
 	}
 	t.canceled = true
 	t.refuse = ErrCanceled
@@ -52,7 +53,7 @@ func (e *Engine) beginCancel(t *task) bool {
 			e.noteAbandoned(t, e.cfg.grace, ErrCanceled)
 		}
 	})
-	return true
+	return t.cancel
 }
 
 // abandon gives a task its final status although its turn has not returned. The

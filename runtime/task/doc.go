@@ -45,8 +45,8 @@
 //     answers when the turn has returned, or after [WithCancelGrace] without it.
 //   - Too many turns are running: new messages are refused with [ErrBusy].
 //   - [Engine.Drain] runs out of time: the turns' contexts end with
-//     [ErrShutdown]. A turn that still comes to a good end in the grace completes;
-//     one that fails then, or had a write refused, does not.
+//     [ErrShutdown]. A turn that comes to a good end within [WithShutdownGrace]
+//     completes; one that fails then, or had a write refused, does not.
 //
 // What is refused has an error of type *a2a.Error with a text for the caller
 // and a sentinel of package a2a to make a code of.

@@ -25,7 +25,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	cut := e.cutOff()
-	if len(cut) == 0 { // the last one returned at this moment
+	if cut == 0 { // the last one returned at this moment
 		e.turns.Wait()
 		return nil
 	}
@@ -36,11 +36,11 @@ func (e *Engine) Drain(ctx context.Context) error {
 	case <-grace.C:
 		if left := e.abandonAll(); left > 0 {
 			return fmt.Errorf("task: %d turns were cut off by the shutdown and %d of them have not returned within %v: %w",
-				len(cut), left, e.cfg.cutOff, context.Cause(ctx))
+				cut, left, e.cfg.cutOff, context.Cause(ctx))
 		}
 	}
 	e.turns.Wait()
-	return fmt.Errorf("task: %d turns were cut off by the shutdown: %w", len(cut), context.Cause(ctx))
+	return fmt.Errorf("task: %d turns were cut off by the shutdown: %w", cut, context.Cause(ctx))
 }
 
 // refuseNew closes the door; the channel is closed when nothing runs.
@@ -59,23 +59,23 @@ func (e *Engine) refuseNew() <-chan struct{} {
 	return idle
 }
 
-// cutOff ends the contexts of the running turns and returns them.
-func (e *Engine) cutOff() []*task {
+// cutOff ends the contexts of the running turns and returns how many these are.
+func (e *Engine) cutOff() int {
 	e.mu.Lock()
-	cut := make([]*task, 0, len(e.running))
+	ends := make([]context.CancelCauseFunc, 0, len(e.running))
 	for _, t := range e.running {
 		t.mu.Lock()
 		if t.refuse == nil {
 			t.refuse = ErrShutdown
 		}
+		ends = append(ends, t.cancel)
 		t.mu.Unlock()
-		cut = append(cut, t)
 	}
 	e.mu.Unlock()
-	for _, t := range cut {
-		t.cancel(ErrShutdown)
+	for _, end := range ends {
+		end(ErrShutdown)
 	}
-	return cut
+	return len(ends)
 }
 
 // abandonAll fails the tasks of the turns that are still running and returns

@@ -54,6 +54,9 @@ func TestNothingIsHeldAfterATurn(t *testing.T) {
 				t.Fatal("the task is locked")
 			}
 			tk.mu.Unlock()
+			if tk.cancel != nil {
+				t.Error("the task holds the request's context")
+			}
 			if turn.Err() == nil {
 				t.Error("the turn's context goes on")
 			}

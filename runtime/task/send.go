@@ -112,7 +112,7 @@ func (e *Engine) admit(ctx context.Context, req *a2a.SendMessageRequest) (t *tas
 		e.messages[key] = t
 	}
 	x := &Execution{t: t, metadata: req.Metadata}
-	e.turns.Go(func() { e.turn(turn, t, x) })
+	e.turns.Go(func() { e.turn(turn, cancel, t, x) })
 	return t, true, nil
 }
 

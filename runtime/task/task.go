@@ -15,10 +15,9 @@ import (
 type task struct {
 	info    a2a.TaskInfo
 	message *a2a.Message
-	keys    [2]messageKey           // under which the engine finds it by message
-	cancel  context.CancelCauseFunc // ends the turn's context
-	done    chan struct{}           // closed when the task has reached its final state
-	next    *task                   // the one that finished after it; guarded by the engine's mutex
+	keys    [2]messageKey // under which the engine finds it by message
+	done    chan struct{} // closed when the task has reached its final state
+	next    *task         // the one that finished after it; guarded by the engine's mutex
 
 	mu        sync.Mutex // guards the rest; taken after the engine's, never before
 	journal   journal
@@ -36,6 +35,10 @@ type task struct {
 	refuse    error       // what a write gets; nil while the turn may write
 	lost      bool        // a write was refused because of a shutdown
 	grace     *time.Timer // ends the patience with a canceled turn
+
+	// cancel ends the turn's context. It is nil once the turn has returned: it
+	// holds the request that brought the message, and the task may be kept long.
+	cancel context.CancelCauseFunc
 }
 
 // replyPart is one part of the reply: a part as it was written, or, when that

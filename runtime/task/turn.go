@@ -29,7 +29,7 @@ type panicError struct {
 func (p *panicError) Error() string { return "the agent panicked: " + p.value }
 
 // turn runs the agent and brings its task to an end, whatever the agent does.
-func (e *Engine) turn(ctx context.Context, t *task, x *Execution) {
+func (e *Engine) turn(ctx context.Context, cancel context.CancelCauseFunc, t *task, x *Execution) {
 	begin := time.Now()
 	err := errExited
 	defer func() {
@@ -37,7 +37,7 @@ func (e *Engine) turn(ctx context.Context, t *task, x *Execution) {
 			err = &panicError{value: fmt.Sprint(v), stack: debug.Stack()}
 		}
 		v := e.settle(t, err)
-		t.cancel(ErrEnded)
+		cancel(ErrEnded)
 		e.report(ctx, t, v, err, time.Since(begin))
 	}()
 	err = e.run(ctx, x)
@@ -59,6 +59,7 @@ func (e *Engine) settle(t *task, err error) verdict {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e.release(t)
+	t.cancel = nil
 	v := verdict{late: t.journal.ended, refused: t.refuse}
 	switch {
 	case v.late:
