@@ -1,6 +1,10 @@
 package config
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // ErrInvalid is in the tree of every error that [Report.Err], [Load] and
 // [Parse] return.
@@ -38,21 +42,77 @@ type Problem struct {
 	Cause    error  // the system's error, if one is behind it
 }
 
+// String is the problem on one line, without the fix: file:line:column: key:
+// message.
+func (p Problem) String() string {
+	var b strings.Builder
+	if p.File != "" {
+		b.WriteString(p.File)
+		if p.Line > 0 {
+			fmt.Fprintf(&b, ":%d:%d", p.Line, p.Column)
+		}
+		b.WriteString(": ")
+	}
+	if p.Key != "" {
+		b.WriteString(p.Key + ": ")
+	}
+	b.WriteString(p.Message)
+	return b.String()
+}
+
 // Report lists problems in the order of the file, then in the order of the
 // checks. The zero Report is clean.
 type Report []Problem
 
 // Err returns nil when there is no [Error] in the report, else one error that
-// lists them all.
+// lists them all, a line each, with what to do.
 func (r Report) Err() error {
+	var faults []error
 	for _, p := range r {
-		if p.Severity == Error {
-			return ErrInvalid
+		if p.Severity != Error {
+			continue
 		}
+		text := p.String()
+		if p.Fix != "" {
+			text += ": " + p.Fix
+		}
+		faults = append(faults, errors.New(text))
 	}
-	return nil
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w:\n%w", ErrInvalid, errors.Join(faults...))
 }
 
-// String renders the report for a person, with a fix below each problem. A
-// clean report is the empty string.
-func (r Report) String() string { return "" }
+// String renders the report for a person: errors first, then warnings, with
+// the fix below each. A clean report is the empty string.
+func (r Report) String() string {
+	if len(r) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	count := map[Severity]int{}
+	for _, p := range r {
+		count[p.Severity]++
+	}
+	fmt.Fprintf(&b, "%s, %s\n", plural(count[Error], "error"), plural(count[Warning], "warning"))
+	for _, s := range []Severity{Error, Warning} {
+		for _, p := range r {
+			if p.Severity != s {
+				continue
+			}
+			fmt.Fprintf(&b, "%s: %s\n", s, p)
+			if p.Fix != "" {
+				fmt.Fprintf(&b, "    fix: %s\n", p.Fix)
+			}
+		}
+	}
+	return b.String()
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

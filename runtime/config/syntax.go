@@ -1,0 +1,133 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// MaxFileSize is the size in bytes up to which config.yaml and the prompt files
+// it names are read. A bigger file is an error, not a short read.
+const MaxFileSize = 1 << 20
+
+// encoding checks what the YAML parser would refuse without saying where: it
+// returns the text to parse, or the offset of the first wrong byte with what is
+// wrong and what to do.
+func encoding(data []byte) (text []byte, offset int, message, fix string) {
+	if bytes.HasPrefix(data, []byte{0xFE, 0xFF}) || bytes.HasPrefix(data, []byte{0xFF, 0xFE}) {
+		return nil, 0, "the file is UTF-16", "save it as UTF-8"
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		switch {
+		case r == 0:
+			return data, i, "the file contains a NUL byte", "it is damaged or not a text file; save it again as UTF-8 text"
+		case r == utf8.RuneError && size == 1:
+			return data, i, "the file is not UTF-8", "save it as UTF-8"
+		case !printable(r):
+			return data, i, fmt.Sprintf("the file contains the control character U+%04X", r), "remove it, or write it as an escape in double quotes"
+		}
+		i += size
+	}
+	return data, -1, "", ""
+}
+
+// printable says what YAML allows in a file.
+func printable(r rune) bool {
+	switch {
+	case r == '\t', r == '\n', r == '\r', r >= 0x20 && r <= 0x7E, r == 0x85:
+		return true
+	case r >= 0xA0 && r <= 0xD7FF, r >= 0xE000 && r <= 0xFFFD, r >= 0x10000:
+		return true
+	}
+	return false
+}
+
+// errMoreDocuments is a second document in the file.
+var errMoreDocuments = errors.New("the file holds more than one YAML document")
+
+// document parses the one YAML document of a file. It returns nil for a file
+// without any. Aliases are not expanded here, so that the size of the tree is
+// bounded by the size of the file.
+func document(text []byte) (root *yaml.Node, err error) {
+	// The parser is somebody else's and the file a stranger's: a fault of the
+	// one on the other must not take the workspace down.
+	defer func() {
+		if v := recover(); v != nil {
+			root, err = nil, fmt.Errorf("the YAML parser failed: %v", v)
+		}
+	}()
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, second yaml.Node
+	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	if err := dec.Decode(&second); err == nil {
+		return &second, errMoreDocuments
+	} else if !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if doc.Kind != yaml.DocumentNode || len(doc.Content) == 0 {
+		return nil, nil
+	}
+	return doc.Content[0], nil
+}
+
+var lineInError = regexp.MustCompile(`^line (\d+): `)
+
+// syntax turns the parser's error into a problem. The parser tells a line at
+// most; the column is that of the line's first character.
+func (r *reader) syntax(err error) {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	line := 1
+	if m := lineInError.FindStringSubmatch(message); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		message = message[len(m[0]):]
+	}
+	line = min(max(line, 1), len(r.lines.yaml))
+	text := r.lines.text(line)
+	indent := len(text) - len(bytes.TrimLeft(text, " \t"))
+	pos := r.lines.parser(line, 1+indent)
+
+	fix := "look for wrong indentation, a missing quote or a missing colon on this line or the one before"
+	switch {
+	case strings.Contains(message, "cannot start any token"):
+		fix = "put the value in quotes"
+		if at, ok := r.tab(line); ok {
+			pos, fix = at, "indent with spaces: YAML does not allow tabs there"
+		}
+	case strings.Contains(message, "mapping values are not allowed"):
+		fix = "put a value that contains a colon and a space in quotes, and check the indentation"
+	case strings.Contains(message, "unknown anchor"):
+		fix = "define the anchor (&name) above, or put a value that begins with * in quotes"
+	case strings.Contains(message, "found unexpected end of stream"):
+		fix = "close the quote or the bracket that is opened here"
+	}
+	r.add(Problem{Severity: Error, Line: pos.line, Column: pos.column, Message: "not valid YAML: " + message, Fix: fix})
+}
+
+// tab finds a tab in the indentation of a line or of its neighbours, since the
+// parser names sometimes the one and sometimes the other.
+func (r *reader) tab(line int) (position, bool) {
+	for _, n := range []int{line, line + 1, line - 1} {
+		if n < 1 || n > len(r.lines.yaml) {
+			continue
+		}
+		text := r.lines.text(n)
+		indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
+		if i := bytes.IndexByte(indent, '\t'); i >= 0 {
+			return r.lines.parser(n, i+1), true
+		}
+	}
+	return position{}, false
+}
