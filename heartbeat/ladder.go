@@ -101,6 +101,11 @@ func (l *life) nextRung(now time.Time, kind failure, retryAfter time.Duration, m
 	l.lastError = err
 	t.rounds.fail(now)
 	wait := t.rungs.wait(now, kind, l.random())
+	if t.alarm != "" {
+		// Asking again brings nothing that the watch on the file would not
+		// bring sooner; it is for the day the live token is revoked.
+		wait = max(wait, 2*l.interval)
+	}
 	if retryAfter > 0 {
 		wait = max(wait, l.boundRetryAfter(retryAfter))
 	}
