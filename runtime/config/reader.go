@@ -47,16 +47,13 @@ func (r *reader) section(n *yaml.Node, path string, fields map[string]field, qui
 		r.fault(n, path, "is "+describe(n)+"; expected a map of keys and values", "write the keys below it, each on a line of its own and indented")
 		return
 	}
+	r.merge(n, path, fields, quiet)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := deref(n.Content[i]), deref(n.Content[i+1])
-		if name.Kind != yaml.ScalarNode {
-			continue // reported with the tree
+		if name.Kind != yaml.ScalarNode || name.ShortTag() == "!!merge" {
+			continue // what is no text is reported with the tree
 		}
 		key := join(path, name.Value)
-		if name.ShortTag() == "!!merge" {
-			r.section(value, path, fields, quiet...)
-			continue
-		}
 		read, known := fields[name.Value]
 		switch {
 		case known && isNull(value): // as if it were not there
@@ -70,6 +67,23 @@ func (r *reader) section(n *yaml.Node, path string, fields map[string]field, qui
 				fix = "did you mean " + guess + "?"
 			}
 			r.problem(Warning, n.Content[i], key, "unknown key", fix)
+		}
+	}
+}
+
+// merge reads what a merge key (<<) brings in, before the map's own keys so
+// that these win; of several maps the first does.
+func (r *reader) merge(n *yaml.Node, path string, fields map[string]field, quiet []string) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if deref(n.Content[i]).ShortTag() != "!!merge" {
+			continue
+		}
+		bases := []*yaml.Node{n.Content[i+1]}
+		if b := deref(n.Content[i+1]); b.Kind == yaml.SequenceNode {
+			bases = b.Content
+		}
+		for _, b := range slices.Backward(bases) {
+			r.section(b, path, fields, quiet...)
 		}
 	}
 }
