@@ -84,9 +84,12 @@ type artifactUpdate03 struct {
 }
 
 // encodeEvent is what stands under "result" for an event, or for the answer to
-// a message.
+// a message; nil if there is no event, or a nil one.
 func encodeEvent(ev a2a.Event, d dialect) any {
-	if d == v10 {
+	switch {
+	case absent(ev):
+		return nil
+	case d == v10:
 		return a2a.StreamResponse{Event: ev}
 	}
 	switch ev := ev.(type) {
@@ -106,6 +109,21 @@ func encodeEvent(ev a2a.Event, d dialect) any {
 		}
 	}
 	return nil
+}
+
+// absent reports whether there is no event behind the interface.
+func absent(ev a2a.Event) bool {
+	switch ev := ev.(type) {
+	case *a2a.Message:
+		return ev == nil
+	case *a2a.Task:
+		return ev == nil
+	case *a2a.TaskStatusUpdateEvent:
+		return ev == nil
+	case *a2a.TaskArtifactUpdateEvent:
+		return ev == nil
+	}
+	return true
 }
 
 // ends reports whether a stream ends with this state: 0.3 says so in "final".

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 	"unicode/utf8"
 )
 
@@ -18,6 +21,8 @@ type envelope struct {
 	id     json.RawMessage // verbatim: numbers above 2^53 stay what they are
 	method string
 	params json.RawMessage
+
+	eventsOnly bool // the caller would not see a plain error
 }
 
 var null = json.RawMessage("null")
@@ -103,32 +108,47 @@ func appendResponse(b []byte, id json.RawMessage, key string, value []byte) []by
 	return append(b, '}')
 }
 
-func (h *handler) answerResult(ctx context.Context, w http.ResponseWriter, env envelope, result any) {
+// encode makes JSON of a result. A handler that gives neither a result nor an
+// error has a fault of its own.
+func encode(result any) ([]byte, error) {
 	value, err := json.Marshal(result)
-	if err != nil {
-		h.logger.ErrorContext(ctx, "a2a: result cannot be encoded", "method", env.method, "error", err)
-		h.answerFault(w, env.id, errInternal)
-		return
+	if err == nil && bytes.Equal(value, null) {
+		err = errors.New("jsonrpc: the request handler gave no result")
 	}
-	answer(w, appendResponse(nil, env.id, "result", value))
+	return value, err
 }
 
 func (h *handler) answerError(ctx context.Context, w http.ResponseWriter, env envelope, err error) {
-	f := h.faultOf(ctx, env.method, err)
-	if f == nil {
-		return // the caller is gone
+	h.answerFault(w, env, h.faultOf(ctx, env.method, err))
+}
+
+func (h *handler) answerFault(w http.ResponseWriter, env envelope, f *fault) {
+	if env.eventsOnly {
+		h.answerAs(w, eventStream, appendEvent(nil, 0, env.id, "error", f.json()))
+		return
 	}
-	h.answerFault(w, env.id, f)
+	h.answer(w, appendResponse(nil, env.id, "error", f.json()))
 }
 
-func (h *handler) answerFault(w http.ResponseWriter, id json.RawMessage, f *fault) {
-	answer(w, appendResponse(nil, id, "error", f.json()))
+func (h *handler) answer(w http.ResponseWriter, body []byte) {
+	h.answerAs(w, "application/json", body)
 }
 
-func answer(w http.ResponseWriter, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
+// answerAs sends an answer whole, within the deadline that every write here
+// has: the server's own would count from the request.
+func (h *handler) answerAs(w http.ResponseWriter, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Now().Add(h.writeTimeout)) // not every ResponseWriter has one
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(body) // a caller that is gone cannot be told
+	_, err := w.Write(body) // a caller that is gone cannot be told
+	if err == nil {
+		err = rc.Flush()
+	}
+	if err == nil {
+		_ = rc.SetWriteDeadline(time.Time{}) // the next request has its own time
+	}
 }
 
 // refuse answers what is no JSON-RPC call at all, with the HTTP status that

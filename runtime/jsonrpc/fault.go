@@ -58,14 +58,14 @@ var codes = []struct {
 // faultOf is what the caller may know of err: the code and text of one of
 // A2A's errors, and of the text only what was written for callers (that of an
 // [a2a.Error]). Anything else is "internal error" here and a line in the log.
-// nil means that the caller has left.
 func (h *handler) faultOf(ctx context.Context, method string, err error) *fault {
 	var f *fault
 	if errors.As(err, &f) {
 		return f
 	}
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // mostly a caller that left; if not, it waits for an answer
+		h.logger.DebugContext(ctx, "a2a: the request ended", "method", method, "error", err)
+		return errInternal
 	}
 	for _, known := range codes {
 		if !errors.Is(err, known.err) {

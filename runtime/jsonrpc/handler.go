@@ -1,6 +1,7 @@
 package jsonrpc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,10 @@ func NewHandler(rh a2asrv.RequestHandler, opts ...Option) http.Handler {
 // ServeHTTP refuses what is no JSON-RPC call before anything of it is decoded,
 // then hands the call to the method's function.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// A deadline for the body, also for one that is refused unread: net/http
+	// reads the rest of it before it answers.
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout)) // not every ResponseWriter has one
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		refuse(w, http.StatusMethodNotAllowed, "send a POST request")
@@ -50,80 +55,81 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnsupportedMediaType, "send Content-Type: application/json")
 		return
 	}
-	// A deadline for the body alone: one on the whole connection would end the
-	// context of every turn that takes longer.
-	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout)) // not every ResponseWriter has one
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.limits.MaxBody))
-	_ = rc.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request has more than %d bytes", tooLarge.Limit))
 		return
-	case err != nil:
-		return // the caller is gone
+	case err != nil: // too slow, or gone
+		refuse(w, http.StatusBadRequest, "the request did not arrive whole")
+		return
 	}
+	// And for the body alone: one on the connection would end the context of
+	// every turn that takes longer, the server's own ReadTimeout included.
+	_ = rc.SetReadDeadline(time.Time{})
 	env, fault := parseEnvelope(body, h.limits.MaxDepth)
+	env.eventsOnly = wantsEventsOnly(r)
 	if fault != nil {
-		h.answerFault(w, env.id, fault)
+		h.answerFault(w, env, fault)
 		return
 	}
 	m, fault := choose(env.method, version(r))
 	if fault != nil {
-		h.answerFault(w, env.id, fault)
+		h.answerFault(w, env, fault)
 		return
 	}
 	h.call(w, r, env, m)
 }
 
-// call runs one method. A panic below ends this call and nothing else.
+// call runs one method.
 func (h *handler) call(w http.ResponseWriter, r *http.Request, env envelope, m method) {
-	ctx, _ := a2asrv.NewCallContext(r.Context(), a2asrv.NewServiceParams(r.Header))
-	guarded := &headerGuard{ResponseWriter: w}
+	ctx, _ := a2asrv.NewCallContext(r.Context(), serviceParams(r.Header))
+	if m.stream != nil {
+		h.serveStream(ctx, w, r, env, m)
+		return
+	}
+	var value []byte
+	err := h.guard(ctx, env.method, func() error {
+		result, err := m.unary(ctx, h.to, env.params)
+		if err != nil {
+			return err
+		}
+		value, err = encode(result)
+		return err
+	})
+	if err != nil {
+		h.answerError(ctx, w, env, err)
+		return
+	}
+	h.answer(w, appendResponse(nil, env.id, "result", value))
+}
+
+// serviceParams are the headers as the request handler sees them. What 1.0
+// calls A2A-Extensions was X-A2A-Extensions in 0.3.
+func serviceParams(header http.Header) *a2asrv.ServiceParams {
+	params := a2asrv.NewServiceParams(header)
+	if older := header.Values("X-" + a2a.SvcParamExtensions); len(older) > 0 {
+		params = params.With(map[string][]string{a2a.SvcParamExtensions: older})
+	}
+	return params
+}
+
+// guard runs what belongs to somebody else. A panic in it ends this call and
+// nothing else.
+func (h *handler) guard(ctx context.Context, method string, run func() error) (err error) {
 	defer func() {
-		p := recover()
-		if p == nil {
-			return
-		}
-		if p == http.ErrAbortHandler { //nolint:errorlint // compared by identity, as net/http does
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler: // net/http's own way out
 			panic(p)
-		}
-		h.logger.ErrorContext(ctx, "a2a: panic", "method", env.method, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		if !guarded.began {
-			h.answerFault(w, env.id, errInternal)
+		default:
+			h.logger.ErrorContext(ctx, "a2a: panic", "method", method, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = errInternal
 		}
 	}()
-	if m.stream != nil {
-		h.serveStream(ctx, guarded, r, env, m)
-		return
-	}
-	result, err := m.unary(ctx, h.to, env.params)
-	if err != nil {
-		h.answerError(ctx, guarded, env, err)
-		return
-	}
-	h.answerResult(ctx, guarded, env, result)
+	return run()
 }
-
-// headerGuard remembers whether anything was sent.
-type headerGuard struct {
-	http.ResponseWriter
-	began bool
-}
-
-func (g *headerGuard) WriteHeader(status int) {
-	g.began = true
-	g.ResponseWriter.WriteHeader(status)
-}
-
-func (g *headerGuard) Write(b []byte) (int, error) {
-	g.began = true
-	return g.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (g *headerGuard) Unwrap() http.ResponseWriter { return g.ResponseWriter }
 
 // isJSON reports whether a body of this type is JSON. A browser can send other
 // types to a local agent without asking, so the type is not guessed.

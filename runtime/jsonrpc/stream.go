@@ -33,13 +33,11 @@ func number(events iter.Seq2[a2a.Event, error], yield yieldFunc) error {
 	return nil
 }
 
-// patience is how long a stream may have nothing to say before its headers are
-// sent. Until then an error can still be a plain answer.
-const patience = 50 * time.Millisecond
-
-// serveStream answers with server-sent events. Faults in the parameters, and
-// errors before the first event, are plain JSON-RPC errors.
-func (h *handler) serveStream(ctx context.Context, w *headerGuard, r *http.Request, env envelope, m method) {
+// serveStream answers with server-sent events. A fault in the parameters is a
+// plain JSON-RPC error; then the headers are sent, and an error is an event. It
+// has to be: the Go clients of both versions find no event in a plain answer,
+// and end without an error.
+func (h *handler) serveStream(ctx context.Context, w http.ResponseWriter, r *http.Request, env envelope, m method) {
 	produce, err := m.stream(h.to, env.params, lastEventID(r))
 	if err != nil {
 		h.answerError(ctx, w, env, err)
@@ -47,32 +45,29 @@ func (h *handler) serveStream(ctx context.Context, w *headerGuard, r *http.Reque
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &stream{w: w, rc: http.NewResponseController(w), timeout: h.writeTimeout, stop: cancel}
+	s := &stream{w: w, rc: http.NewResponseController(w), timeout: h.writeTimeout, stop: cancel, turn: make(chan struct{}, 1)}
+	defer s.close()
+	s.open()
 	var keeper sync.WaitGroup
 	keeper.Go(func() { s.keepAlive(ctx, h.keepAlive) })
 	defer keeper.Wait()
 	defer cancel()
 
-	err = produce(ctx, func(seq uint64, ev a2a.Event) bool {
-		value, err := json.Marshal(encodeEvent(ev, m.dialect))
-		if err != nil {
-			h.logger.ErrorContext(ctx, "a2a: event cannot be encoded", "method", env.method, "error", err)
-			s.event(0, env.id, "error", errInternal.json())
-			return false
-		}
-		return s.event(seq, env.id, "result", value)
+	var unwritable error
+	err = h.guard(ctx, env.method, func() error {
+		return produce(ctx, func(seq uint64, ev a2a.Event) bool {
+			var value []byte
+			if value, unwritable = encode(encodeEvent(ev, m.dialect)); unwritable != nil {
+				return false
+			}
+			return s.event(seq, env.id, "result", value)
+		})
 	})
-	if err == nil {
-		s.begin()
-		return
+	if unwritable != nil {
+		err = unwritable
 	}
-	f := h.faultOf(ctx, env.method, err)
-	switch {
-	case f == nil:
-	case s.unused():
-		h.answerFault(w, env.id, f)
-	default:
-		s.event(0, env.id, "error", f.json())
+	if err != nil {
+		s.event(0, env.id, "error", h.faultOf(ctx, env.method, err).json())
 	}
 }
 
@@ -89,73 +84,54 @@ func lastEventID(r *http.Request) uint64 {
 // stream is one response of server-sent events. Every write has a deadline of
 // its own; the first that misses it ends the stream.
 type stream struct {
-	w       *headerGuard
+	w       http.ResponseWriter
 	rc      *http.ResponseController
 	timeout time.Duration
-	stop    func()
+	stop    func() // ends the context of the producer and of keepAlive
 
-	mu      sync.Mutex // guards the connection and what follows; a write is bounded by timeout
+	// turn is held by who writes, the producer or keepAlive, and guards what
+	// follows. It is no mutex because it is held while a slow reader reads, for
+	// as long as timeout.
+	turn    chan struct{}
 	buf     []byte
-	begun   bool
 	dead    bool
-	settled bool // the answer is a plain one after all
 	written time.Time
 }
 
-// unused reports whether nothing was sent, and keeps it so.
-func (s *stream) unused() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settled = !s.begun
-	return s.settled
-}
-
-// begin sends the headers, if they are not sent yet.
-func (s *stream) begin() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.begun && !s.settled {
-		s.open()
-		s.send(nil)
-	}
-}
-
-// open sets the headers. s.mu is held.
+// open sends the headers.
 func (s *stream) open() {
-	s.begun = true
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
 	head := s.w.Header()
-	head.Set("Content-Type", "text/event-stream")
+	head.Set("Content-Type", eventStream)
 	head.Set("Cache-Control", "no-cache")
 	head.Set("X-Accel-Buffering", "no") // proxies of the nginx family
 	s.w.WriteHeader(http.StatusOK)
+	s.send(nil)
+}
+
+// close leaves the connection to whoever uses it next, without the deadline of
+// the last write.
+func (s *stream) close() {
+	if !s.dead {
+		_ = s.rc.SetWriteDeadline(time.Time{})
+	}
 }
 
 // event sends one event and reports whether the stream is still alive. A seq of
 // 0 sends no id.
 func (s *stream) event(seq uint64, id json.RawMessage, key string, value []byte) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	s.buf = appendEvent(s.buf[:0], seq, id, key, value)
+	return s.send(s.buf)
+}
+
+// send writes and flushes within the deadline. The turn is held.
+func (s *stream) send(b []byte) bool {
 	if s.dead {
 		return false
 	}
-	if !s.begun {
-		s.open()
-	}
-	b := s.buf[:0]
-	if seq > 0 {
-		b = append(b, "id: "...)
-		b = strconv.AppendUint(b, seq, 10)
-		b = append(b, '\n')
-	}
-	b = append(b, "data: "...)
-	b = appendResponse(b, id, key, value) // JSON has no line breaks
-	b = append(b, "\n\n"...)
-	s.buf = b
-	return s.send(b)
-}
-
-// send writes and flushes within the deadline. s.mu is held.
-func (s *stream) send(b []byte) bool {
 	s.written = time.Now()
 	_ = s.rc.SetWriteDeadline(s.written.Add(s.timeout)) // not every ResponseWriter has one
 	_, err := s.w.Write(b)
@@ -169,10 +145,10 @@ func (s *stream) send(b []byte) bool {
 	return err == nil
 }
 
-// keepAlive sends the headers soon and a comment whenever the stream has been
-// silent for every, until ctx ends.
+// keepAlive sends a comment whenever the stream has been silent for every,
+// until ctx ends.
 func (s *stream) keepAlive(ctx context.Context, every time.Duration) {
-	timer := time.NewTimer(min(patience, every))
+	timer := time.NewTimer(every)
 	defer timer.Stop()
 	for {
 		select {
@@ -180,14 +156,41 @@ func (s *stream) keepAlive(ctx context.Context, every time.Duration) {
 			return
 		case <-timer.C:
 		}
-		s.begin()
-		s.mu.Lock()
+		select {
+		case <-ctx.Done():
+			return
+		case s.turn <- struct{}{}:
+		}
 		silent := time.Since(s.written)
-		if silent >= every && s.begun && !s.dead {
+		if silent >= every {
 			s.send([]byte(": keep-alive\n\n"))
 			silent = 0
 		}
-		s.mu.Unlock()
+		<-s.turn
 		timer.Reset(every - silent)
 	}
+}
+
+// eventStream is the media type of server-sent events.
+const eventStream = "text/event-stream"
+
+// appendEvent writes one event. JSON has no line breaks, so it is one line.
+func appendEvent(b []byte, seq uint64, id json.RawMessage, key string, value []byte) []byte {
+	if seq > 0 {
+		b = append(b, "id: "...)
+		b = strconv.AppendUint(b, seq, 10)
+		b = append(b, '\n')
+	}
+	b = append(b, "data: "...)
+	b = appendResponse(b, id, key, value)
+	return append(b, "\n\n"...)
+}
+
+// wantsEventsOnly reports whether a caller accepts nothing but a stream of
+// events, as the Go clients of both versions do when they ask for one. To them
+// a plain answer looks like a stream without events, so that an error in it
+// would be lost.
+func wantsEventsOnly(r *http.Request) bool {
+	accept := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
+	return strings.Contains(accept, eventStream) && !strings.Contains(accept, "json") && !strings.Contains(accept, "*/*") && !strings.Contains(accept, "application/*")
 }
