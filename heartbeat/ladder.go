@@ -35,7 +35,7 @@ import (
 // that some other token is the live one; the interval when that is longer.
 const slowest = 30 * time.Second
 
-var errNoToken = errors.New("heartbeat: no token")
+var errNoToken = errors.New("heartbeat: there is no token")
 
 // tokenCheck is the part of a life that knows whether the token is good.
 type tokenCheck struct {
@@ -56,6 +56,7 @@ type tokenCheck struct {
 	rounds   outage
 	rungs    backoff
 	alarm    string
+	pause    time.Duration // at least, after another 401; see lockedOut
 }
 
 // unauthorized hears a 401 to a call that was sent with the token of that
@@ -101,10 +102,8 @@ func (l *life) nextRung(now time.Time, kind failure, retryAfter time.Duration, m
 	l.lastError = err
 	t.rounds.fail(now)
 	wait := t.rungs.wait(now, kind, l.random())
-	if t.alarm != "" {
-		// Asking again brings nothing that the watch on the file would not
-		// bring sooner; it is for the day the live token is revoked.
-		wait = max(wait, 2*l.interval)
+	if kind == unauthorized {
+		wait = max(wait, t.pause)
 	}
 	if retryAfter > 0 {
 		wait = max(wait, l.boundRetryAfter(retryAfter))
@@ -118,10 +117,11 @@ func (l *life) nextRung(now time.Time, kind failure, retryAfter time.Duration, m
 }
 
 // lockedOut notes that nothing the workspace can do brings a token: only the
-// one who is told by the alarm can help, so the pace slows down.
-func (l *life) lockedOut(alarm string) {
+// one who is told by the alarm can help, so the pace slows down. There is at
+// least that pause before the same question is asked again.
+func (l *life) lockedOut(alarm string, pause time.Duration) {
 	l.token.rungs.limit = max(slowest, l.interval)
-	l.token.alarm = alarm
+	l.token.alarm, l.token.pause = alarm, pause
 }
 
 // proved ends the climb: the token in hand is good.
@@ -132,7 +132,7 @@ func (l *life) proved(now time.Time) {
 		return
 	}
 	lasted, rounds := now.Sub(t.since), t.rounds.count
-	t.climbing, t.proving, t.alarm, t.rounds = false, false, "", outage{}
+	t.climbing, t.proving, t.alarm, t.pause, t.rounds = false, false, "", 0, outage{}
 	t.rungs.reset()
 	l.join.at = time.Time{}
 	if l.join.wanted {
@@ -237,8 +237,8 @@ func (l *life) verified(now time.Time, generation int, state *registry.Workspace
 	case t.climbing && !t.proving:
 		if l.join.at.IsZero() {
 			if kind == unauthorized {
-				l.lockedOut("the platform does not accept the token, and the workspace cannot register for another one: " +
-					"write the live token into the token file, or issue one and write it there")
+				l.lockedOut("the platform does not accept the token, and the workspace cannot register for another one: "+
+					"write the live token into the token file, or issue one and write it there", 2*l.firstWait())
 			}
 			l.nextRung(now, kind, retryAfter, "the token cannot be verified", info.Err)
 		}

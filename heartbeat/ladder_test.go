@@ -160,6 +160,31 @@ func TestBootWithAFileThatLags(t *testing.T) {
 	})
 }
 
+// A file that lags by more than the first wait costs one round, not one after
+// the other: a registration that is answered 401 says that the token is on its
+// way, and the watch sees it first.
+func TestFileThatLagsBeyondTheFirstWaitMakesNoStorm(t *testing.T) {
+	for _, interval := range []time.Duration{500 * time.Millisecond, 3 * time.Second, 30 * time.Second} {
+		t.Run(fmt.Sprint(interval), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, at := settled(t, func(c *heartbeat.LoopConfig) { c.Interval = interval })
+				b.rotate("T2")
+				b.loop.Beat()
+				b.pass(min(2*interval-interval/5, 25*time.Second))
+				b.tokens.write("T2")
+				b.pass(100 * time.Millisecond)
+				if got := story(b.calls(at, "look", "register")); got != "look 200, register 401" {
+					t.Errorf("the ladder: %s", got)
+				}
+				if !b.loop.Status().TokenAccepted {
+					t.Errorf("status %+v", b.loop.Status())
+				}
+				b.end()
+			})
+		})
+	}
+}
+
 func TestHalfWrittenFileIsNotTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, at := settled(t)
@@ -502,7 +527,7 @@ func TestRefusedAddressAndA401ThatPasses(t *testing.T) {
 			t.Errorf("%d registrations of an address that is refused anyway", got)
 		}
 		b.script(refuse)
-		b.pass(5 * time.Minute)
+		b.pass(30 * time.Second) // no longer than that: the platform is well
 		if s := b.loop.Status(); !s.TokenAccepted || s.Alarm != "" {
 			t.Errorf("status %+v", s)
 		}
@@ -598,6 +623,58 @@ func TestNoTokenAnywhere(t *testing.T) {
 		}
 		b.end()
 	})
+}
+
+// Without any live token the platform accepts heartbeats that carry none, so a
+// workspace that lost its file must find out by itself.
+func TestTokenFileThatVanishesIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, at := settled(t)
+		b.rotate("")
+		b.tokens.write("")
+		b.pass(5 * time.Second)
+		b.wantStory(at, "look 200, register 200, beat 200, verify 200")
+		if s := b.loop.Status(); !s.TokenAccepted || s.LastError != nil || b.tokens.disk != "minted-1" {
+			t.Errorf("status %+v, on disk %q", s, b.tokens.disk)
+		}
+		b.end()
+	})
+}
+
+func TestRegistrationThatIssuesNoTokenIsRepeated(t *testing.T) {
+	for _, climbing := range []bool{false, true} {
+		t.Run(fmt.Sprint("climbing ", climbing), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBed(t, "")
+				if climbing {
+					b = newBed(t, "T1")
+					b.run()
+					b.pass(5 * time.Second)
+					b.rotate("")
+					b.tokens.write("")
+				}
+				b.script(only("register", func(nth int) *bedAnswer {
+					if nth <= 4 {
+						return &bedAnswer{status: 200, body: `{"status":"registered"}`}
+					}
+					return nil
+				}))
+				at := b.now()
+				if !climbing {
+					b.run()
+				}
+				b.pass(time.Minute)
+				s := b.loop.Status()
+				if !s.TokenAccepted || b.tokens.disk != "minted-1" || s.LastError != nil {
+					t.Errorf("status %+v, on disk %q", s, b.tokens.disk)
+				}
+				if got := len(b.calls(at, "register")); got > 5 {
+					t.Errorf("%d registrations", got)
+				}
+				b.end()
+			})
+		})
+	}
 }
 
 func TestEventsOfARecovery(t *testing.T) {

@@ -166,6 +166,10 @@ func (l *life) beatFailed(now time.Time, generation int, err error) {
 	}
 	b.logged = true
 	do := remedy(kind, err)
+	if _, tokenErr := l.tokens.Authorization(); kind == unreachable && tokenErr != nil {
+		// The call never left the house.
+		do = "the token file cannot be read: mend its path and permissions"
+	}
 	if b.outage.alarming() {
 		b.alarm = "heartbeats fail: " + do
 	}

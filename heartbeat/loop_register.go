@@ -220,8 +220,11 @@ func (l *life) registerUnauthorized(now time.Time, generation int, info Register
 	}
 	l.lastError = info.Err
 	if t.climbing && !t.proving {
-		l.lockedOut("the platform has another live token for this workspace: write that one into the token file, " +
-			"or issue a new one and write it there, or revoke all of them so that the workspace can register for one")
+		l.lockedOut("the platform has another live token for this workspace: write that one into the token file, "+
+			"or issue a new one and write it there, or revoke all of them so that the workspace can register for one",
+			// Mostly the file is on its way, and the watch sees it first. To ask
+			// again is for the day the live token is revoked.
+			min(2*l.interval, max(slowest, l.interval)))
 		l.nextRung(now, unauthorized, 0, "the platform does not accept the token in a registration either", info.Err)
 	}
 	l.unauthorized(now, "register", generation, info.Err)
@@ -231,9 +234,16 @@ func (l *life) registerAccepted(now time.Time, announced, generation int, info R
 	j := &l.join
 	first := !j.registered
 	j.answered, j.registered, j.refused, j.refusedURL = true, true, false, ""
+	l.token.known = true
+	if l.token.bearer == "" {
+		// The platform can fail to issue a token and say nothing but
+		// "registered"; the next registration is another chance.
+		j.wanted = true
+		l.joinFailed(now, unavailable, 0, "registered, but the platform has issued no token", errNoToken)
+		return
+	}
 	j.outage = outage{}
 	j.pace.reset()
-	l.token.known = true
 	if announced == j.announced {
 		j.wanted = false
 		l.card.stale, l.card.wanted, l.card.at = false, false, time.Time{}
@@ -254,7 +264,7 @@ func (l *life) registerAccepted(now time.Time, announced, generation int, info R
 		if !l.token.proving {
 			l.prove(now)
 		}
-	case l.token.bearer != "" && (info.Minted || generation == l.token.generation):
+	case info.Minted || generation == l.token.generation:
 		// The registration needed the token, or the platform issued it.
 		l.token.accepted = true
 		l.token.verifyAt = now.Add(l.verifyEvery())
@@ -289,8 +299,8 @@ func (l *life) cannotRegister(now time.Time) {
 		return
 	}
 	if l.token.bearer == "" {
-		l.lockedOut("the workspace has no token and cannot register for one: " +
-			"write its token into the token file, or advertise an address that the platform accepts")
+		l.lockedOut("the workspace has no token and cannot register for one: "+
+			"write its token into the token file, or advertise an address that the platform accepts", 2*l.firstWait())
 		l.nextRung(now, unauthorized, 0, "there is no token and no way to register for one", errNoToken)
 		return
 	}

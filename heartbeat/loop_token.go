@@ -45,9 +45,9 @@ func (l *life) tokenChanged(now time.Time) {
 	t.generation++
 	t.accepted, t.verifyAt = false, time.Time{}
 	if bearer == "" {
-		// The file is gone, or it is being written this moment. Without a token
-		// there is nothing to ask; the next heartbeat will tell.
-		l.log.Debug("the token file is empty or gone")
+		// The file is gone, or it is being written this moment. Heartbeats may
+		// well be accepted without a token, so nothing else would tell.
+		l.unauthorized(now, "", t.generation, errNoToken)
 		return
 	}
 	t.known = true

@@ -143,7 +143,7 @@ func (s *soak) live() {
 // fault breaks something, and returns what it was and what mends it.
 func (s *soak) fault() (string, func()) {
 	nothing := func() {}
-	switch s.random.IntN(12) {
+	switch s.random.IntN(13) {
 	case 0, 1, 2:
 		lag := s.upTo(5 * time.Second)
 		s.rotate(lag, s.chance(2))
@@ -178,6 +178,10 @@ func (s *soak) fault() (string, func()) {
 	case 9:
 		s.row.SetStatus(registry.StatusFailed)
 		return "row failed", nothing
+	case 10:
+		s.row.Revoke()
+		s.tokens.write("")
+		return "the volume was wiped, and revoke", nothing
 	default:
 		faults := []registrytest.Fault{
 			{Status: 500}, {Status: 502}, {Status: 503, RetryAfter: 7}, {Status: 429, RetryAfter: 20}, {Status: 401}, {Status: 403},

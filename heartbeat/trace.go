@@ -88,7 +88,7 @@ type VerifyInfo struct {
 
 // UnauthorizedInfo describes a 401.
 type UnauthorizedInfo struct {
-	Call  string    // "beat", "register", "update-card" or "verify"; "" when another user of the transport met it
+	Call  string    // "beat", "register", "update-card" or "verify"; "" when another user of the transport met it or the token is gone
 	Since time.Time // begin of the recovery
 	Round int       // 0 for the 401 that began it
 }
