@@ -1,3 +1,66 @@
-// Package runtime runs a workspace: an agent, served over A2A, registered with
-// its platform and kept alive there.
+// Package runtime runs a workspace: one agent, served over A2A, registered with
+// its platform and kept alive there. An adapter is a program that gives it an
+// [Agent]:
+//
+//	package main
+//
+//	import (
+//		"context"
+//		"fmt"
+//
+//		"github.com/molecule-ai/workspace-runtime-go/runtime"
+//	)
+//
+//	func main() {
+//		runtime.Main(runtime.AgentFunc(func(ctx context.Context, turn *runtime.Turn, reply *runtime.Reply) error {
+//			_, err := fmt.Fprintf(reply, "You said: %s", turn.Text())
+//			return err
+//		}))
+//	}
+//
+// # Three ways in
+//
+// [Main] is a whole binary: settings from the environment, signals, exit codes,
+// sub-commands. [New] and [Runtime.Run] are the same life inside a program that
+// has these already. [Runtime.Handler] is what the workspace serves, for a
+// server of one's own.
+//
+// # What the runtime does around every turn
+//
+// It counts the turn and tells the platform its label, keeps the error rate,
+// clears a wedge after a success, keeps the text of errors from callers (see
+// [Public]), survives a panic, answers a message that comes twice from memory,
+// lets the turn go on when its caller hangs up, and ends its context when a
+// caller cancels it ([ErrCanceled]) or the drain deadline is over
+// ([ErrShutdown]).
+//
+// # Optional interfaces
+//
+// An agent may have more methods than Run; they are found by type assertion.
+//
+//	interface        asked for                       without it
+//	[Describer]      name, version, skills           config.yaml's name, no skills
+//	[SetUpper]       work before the first message   nothing is set up
+//	[Capable]        what the agent does by itself   the platform does everything
+//	[IdleTimeouter]  how long a turn may be silent   the platform's 5 minutes
+//	[Closer]         what to let go of at the end    nothing is let go of
+//
+// # Settings
+//
+// Options win over [FromEnv] when they come after it, as [Main]'s do. What
+// cannot be used is an error of [New], all at once, that names the setting, its
+// value and the remedy. config.yaml is read by Run; see package config for its
+// keys.
+//
+// # When things fail
+//
+// A platform that is away, rate limits, or refuses the token ends nothing: the
+// workspace serves, registers when it can, and says in /readyz what is missing.
+// Package heartbeat tells how it recovers. A workspace that the platform has
+// removed says so and waits to be stopped.
+//
+// # Several in one process
+//
+// There are no globals: any number of Runtimes live in one process, each with
+// its own configuration directory and address.
 package runtime
