@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -37,8 +38,14 @@ func NewCard(card *a2a.AgentCard) (*Card, error) {
 	return c, nil
 }
 
-// Set replaces the card. It must name at least one JSON-RPC interface; that of
-// version 1.0 is offered in 0.3 as well, since both live on one URL.
+// Set replaces the card, for those who ask from now on; when it fails, the card
+// stays what it was. It must name at least one JSON-RPC interface by its whole
+// URL. Each is offered in both versions, since both are spoken on one URL; the
+// URL of the first is the agent's address in 0.3.
+//
+// securityRequirements have the form that a2a-go reads and writes,
+// {"schemes":{"name":[]}}. ProtoJSON wants {"list":[]} there, which a2a-go does
+// not read (a2aproject/a2a-go issue 430): no one form is for all clients of 1.0.
 func (c *Card) Set(card *a2a.AgentCard) error {
 	body, err := renderCard(card)
 	if err != nil {
@@ -94,15 +101,9 @@ func renderCard(card *a2a.AgentCard) (json.RawMessage, error) {
 	}
 	full := *card
 	full.SupportedInterfaces = bothVersions(card.SupportedInterfaces)
-	var url string
-	for _, i := range full.SupportedInterfaces {
-		if i.ProtocolBinding == a2a.TransportProtocolJSONRPC {
-			url = i.URL
-			break
-		}
-	}
-	if url == "" {
-		return nil, errors.New("jsonrpc: the agent card names no JSON-RPC interface in SupportedInterfaces")
+	address, err := addressOf(full.SupportedInterfaces)
+	if err != nil {
+		return nil, err
 	}
 	body, err := json.Marshal(&full)
 	if err != nil {
@@ -115,18 +116,31 @@ func renderCard(card *a2a.AgentCard) (json.RawMessage, error) {
 	if err := decoder.Decode(&doc); err != nil {
 		return nil, fmt.Errorf("jsonrpc: agent card: %w", err)
 	}
-	doc["url"] = url
+	doc["url"] = address
 	doc["protocolVersion"] = "0.3.0"
 	doc["preferredTransport"] = string(a2a.TransportProtocolJSONRPC)
+	if others := additional03(full.SupportedInterfaces); len(others) > 0 {
+		doc["additionalInterfaces"] = others
+	}
+	if card.Capabilities.ExtendedAgentCard {
+		doc["supportsAuthenticatedExtendedCard"] = true
+	}
 	for _, list := range []string{"skills", "defaultInputModes", "defaultOutputModes"} {
 		if doc[list] == nil {
 			doc[list] = []any{} // required in 0.3
 		}
 	}
 	if skills, ok := doc["skills"].([]any); ok {
-		for _, s := range skills {
-			if skill, ok := s.(map[string]any); ok && skill["tags"] == nil {
+		for i, s := range skills {
+			skill, ok := s.(map[string]any)
+			if !ok {
+				continue
+			}
+			if skill["tags"] == nil {
 				skill["tags"] = []any{}
+			}
+			if security := security03(card.Skills[i].SecurityRequirements); len(security) > 0 {
+				skill["security"] = security
 			}
 		}
 	}
@@ -143,25 +157,79 @@ func renderCard(card *a2a.AgentCard) (json.RawMessage, error) {
 	return json.Marshal(doc)
 }
 
-// bothVersions offers every JSON-RPC interface in both versions.
+// addressOf is where JSON-RPC is spoken.
+func addressOf(interfaces []*a2a.AgentInterface) (string, error) {
+	for _, i := range interfaces {
+		if i.ProtocolBinding != a2a.TransportProtocolJSONRPC {
+			continue
+		}
+		u, err := url.Parse(i.URL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return "", fmt.Errorf("jsonrpc: the agent card has the JSON-RPC interface %.100q: give its whole URL, such as http://host:8000/", i.URL)
+		}
+		return i.URL, nil
+	}
+	return "", errors.New("jsonrpc: the agent card names no JSON-RPC interface in SupportedInterfaces")
+}
+
+// bothVersions offers every JSON-RPC interface in both versions: that is what
+// is served there.
 func bothVersions(in []*a2a.AgentInterface) []*a2a.AgentInterface {
-	type key struct{ url, version string }
+	type key struct {
+		url string
+		d   dialect
+	}
 	have := map[key]bool{}
 	for _, i := range in {
-		if i != nil && i.ProtocolBinding == a2a.TransportProtocolJSONRPC {
-			have[key{i.URL, string(i.ProtocolVersion)}] = true
+		if i != nil && i.ProtocolBinding == a2a.TransportProtocolJSONRPC && i.ProtocolVersion != "" {
+			have[key{i.URL, spoken(i)}] = true
 		}
 	}
 	var out []*a2a.AgentInterface
-	for _, i := range in {
-		if i == nil {
-			continue
+	offer := func(i *a2a.AgentInterface, d dialect, version a2a.ProtocolVersion) {
+		if have[key{i.URL, d}] {
+			return
 		}
-		out = append(out, i)
-		if i.ProtocolBinding == a2a.TransportProtocolJSONRPC && i.ProtocolVersion != "0.3" && !have[key{i.URL, "0.3"}] {
-			older := *i
-			older.ProtocolVersion = "0.3"
-			out = append(out, &older)
+		have[key{i.URL, d}] = true
+		other := *i
+		other.ProtocolVersion = version
+		out = append(out, &other)
+	}
+	for _, i := range in {
+		switch {
+		case i == nil:
+		case i.ProtocolBinding != a2a.TransportProtocolJSONRPC:
+			out = append(out, i)
+		default:
+			offer(i, v10, a2a.Version)
+			if i.ProtocolVersion != "" {
+				out = append(out, i)
+			}
+			offer(i, v03, "0.3")
+		}
+	}
+	return out
+}
+
+// spoken is the version of an interface.
+func spoken(i *a2a.AgentInterface) dialect {
+	if i.ProtocolVersion == "0.3" || strings.HasPrefix(string(i.ProtocolVersion), "0.3.") {
+		return v03
+	}
+	return v10
+}
+
+type interface03 struct {
+	Transport a2a.TransportProtocol `json:"transport"`
+	URL       string                `json:"url"`
+}
+
+// additional03 are the interfaces of version 0.3 beside JSON-RPC.
+func additional03(in []*a2a.AgentInterface) []interface03 {
+	var out []interface03
+	for _, i := range in {
+		if i.ProtocolBinding != a2a.TransportProtocolJSONRPC && spoken(i) == v03 {
+			out = append(out, interface03{Transport: i.ProtocolBinding, URL: i.URL})
 		}
 	}
 	return out
