@@ -1,12 +1,25 @@
 package platformauth
 
-import "sync"
+import "sync/atomic"
 
 // defaultStore is the Store on [DefaultPath], the package's one documented
 // default.
-var defaultStore = sync.OnceValue(func() *Store { return NewStore("") })
+var defaultStore atomic.Pointer[Store]
 
 // RefreshFromDisk re-reads the token of the workspace this process is, from
-// [DefaultPath] as it was at the first call; it relates to
-// [Store.RefreshFromDisk] as http.Get does to http.Client.
-func RefreshFromDisk() (Token, error) { return defaultStore().RefreshFromDisk() }
+// [DefaultPath]; it relates to [Store.RefreshFromDisk] as http.Get does to
+// http.Client. A program that hosts several workspaces has a Store for each.
+func RefreshFromDisk() (Token, error) {
+	path := DefaultPath()
+	for {
+		s := defaultStore.Load()
+		if s == nil || s.path != path { // the first call, or another environment
+			fresh := NewStore(path)
+			if !defaultStore.CompareAndSwap(s, fresh) {
+				continue
+			}
+			s = fresh
+		}
+		return s.RefreshFromDisk()
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 )
 
 // Save makes token the token: it trims it, refuses what cannot be one
@@ -16,46 +15,101 @@ import (
 // directory, fsync, rename, fsync of the directory. The file ends with mode
 // 0600 whatever it had before, and a file that belongs to somebody else is
 // replaced, never written into. When the disk holds the token already, only
-// the mode is mended.
+// the mode is mended. A missing directory is made, with mode 0700.
 //
-// A symbolic link at the path is replaced by a file: what it points to belongs
-// to whoever made the link.
+// A symbolic link at the path is replaced by a file, unless the token is behind
+// it already: what a link points to belongs to whoever made the link, and may
+// be where this process should not write.
 //
 // If the file cannot be written, the token is used all the same, from memory,
 // and the error wraps [ErrNotPersisted]: the platform shows a token once, so
 // dropping it would lock the workspace out. Call Save again later. Until then
 // a refresh that finds the disk unchanged keeps the token in memory; anything
-// else on the disk is newer and wins.
+// else on the disk is newer and wins, also over a Save that is repeated: that
+// one takes the newer token and returns nil.
 func (s *Store) Save(token string) error {
 	t, err := parse(token)
 	if err != nil {
 		return fmt.Errorf("save workspace token: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.turn <- struct{}{}
+	defer s.leave()
 
 	disk, readErr := readToken(s.path)
-	known := readErr == nil || errors.Is(readErr, ErrNoToken)
+	told := readErr == nil || errors.Is(readErr, ErrNoToken)
+	if newer := told && disk != "" && s.repeated(t, disk); newer {
+		return s.read(eager)
+	}
 	var writeErr error
-	if disk == t && known && regular(s.path) {
-		_ = os.Chmod(s.path, 0o600) // best effort: a file of somebody else's is at least the right one
-	} else {
+	if disk != t || !s.Persisted() || !private(s.path) {
 		writeErr = writeFile(s.path, []byte(t))
 	}
-	switch {
-	case writeErr == nil:
+	s.last, s.latest, s.doubt = look{}, result{}, doubt{} // the next refresh reads
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.current.Load()
+	if writeErr == nil {
 		s.unsaved = nil
-	case s.unsaved == nil:
-		s.unsaved = &unsaved{disk: disk}
+	} else {
+		s.unsaved = &unsaved{disk: s.lastKnown(disk, told), blind: !told}
 	}
-	s.lastRead = time.Time{} // the next refresh reads
-	if old := s.current.Load(); old == nil || old.token != t {
-		s.set(t, true)
+	if before := old.or(disk); before != t {
+		s.set(t, nil, true)
+	} else if old == nil {
+		s.set(t, nil, false)
 	}
 	if writeErr != nil {
-		return fmt.Errorf("%w: %w", ErrNotPersisted, writeErr)
+		return fmt.Errorf("%w: %w%s", ErrNotPersisted, writeErr, remedy(writeErr, s.path))
 	}
 	return nil
+}
+
+// or is the token of the entry, or of the disk if that was never read.
+func (e *entry) or(disk Token) Token {
+	if e == nil {
+		return disk
+	}
+	return e.token
+}
+
+// lastKnown is what the disk holds, or held when it could last be told: that
+// is what may appear again. s.mu is held.
+func (s *Store) lastKnown(disk Token, told bool) Token {
+	switch {
+	case told:
+		return disk
+	case s.unsaved != nil:
+		return s.unsaved.disk
+	}
+	return s.current.Load().or("")
+}
+
+// unsaved remembers what the disk held when a token could not be written to
+// it, so that a later read can tell old news from a newer token.
+type unsaved struct {
+	disk  Token
+	blind bool // the disk could not be read either
+}
+
+// holdsAgainst reports whether the token in memory is newer than what a read
+// found.
+func (u *unsaved) holdsAgainst(token Token, told bool) bool {
+	if u == nil {
+		return false
+	}
+	if !told {
+		return u.blind
+	}
+	return token == u.disk
+}
+
+// repeated reports whether saving t is another try, and the disk has moved on
+// since the one that failed.
+func (s *Store) repeated(t, disk Token) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unsaved != nil && s.current.Load().token == t && disk != t && disk != s.unsaved.disk
 }
 
 // Persisted reports whether the token is where the next process will find it:
@@ -67,9 +121,14 @@ func (s *Store) Persisted() bool {
 	return s.unsaved == nil
 }
 
-func regular(path string) bool {
+// private reports whether only its owner can read the file at path, after
+// making it so if it was not. What is behind a link is not ours to judge.
+func private(path string) bool {
 	info, err := os.Lstat(path)
-	return err == nil && info.Mode().IsRegular()
+	if err != nil {
+		return false
+	}
+	return !info.Mode().IsRegular() || info.Mode().Perm() == 0o600 || os.Chmod(path, 0o600) == nil
 }
 
 // writeFile replaces the file at path by one with this content and mode 0600.
@@ -109,6 +168,9 @@ func writeFile(path string, content []byte) (err error) {
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil // one may write to a directory without reading it
+		}
 		return err
 	}
 	defer d.Close()
@@ -117,4 +179,15 @@ func syncDir(dir string) error {
 		return nil
 	}
 	return err
+}
+
+// remedy says what to do about an error of writeFile, where that is known.
+func remedy(err error, path string) string {
+	switch {
+	case errors.Is(err, syscall.EBUSY):
+		return "; possible: the file itself is a mount point; mount its directory instead"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return "; make " + filepath.Dir(path) + " writable for this process"
+	}
+	return ""
 }

@@ -3,12 +3,7 @@ package platformauth
 import (
 	"crypto/subtle"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,88 +14,49 @@ import (
 // what the file said last. Make it with [NewStore]. All methods are safe for
 // concurrent use, and several Stores, in one process or in many, may share a
 // file.
+//
+// A Store that has a token answers [Store.Token], [Store.Authorization] and
+// [Store.Check] from memory, also while a disk hangs.
 type Store struct {
 	path    string
 	log     *slog.Logger
 	poll    time.Duration
 	minRead time.Duration
 
-	current atomic.Pointer[entry] // nil until the first read
-	reads   atomic.Int64          // disk reads, for tests that count them
+	current atomic.Pointer[entry] // nil until the first look at the disk
+	reads   atomic.Int64          // reads of the file begun so far
 
-	mu       sync.Mutex    // guards what follows, and serialises reads and writes of the file
-	changed  chan struct{} // closed when the cached value changes
-	unsaved  *unsaved      // set while a saved token is only in memory
-	lastRead time.Time     // of the last read that found no change
-	lastStat stamp         // of the file at that read
+	// turn has room for one: whoever puts something in has the file, and the
+	// fields up to mu, to itself. Nobody waits for it who does not want the
+	// disk, and who does wants the answer of the one before.
+	turn   chan struct{}
+	latest result // of the last eager read
+	last   look   // the last read that could tell what is on disk
+	doubt  doubt  // what the watch waits to see confirmed
+
+	mu      sync.Mutex    // guards what follows; never held across I/O
+	changed chan struct{} // closed when the cached value changes
+	unsaved *unsaved      // set while a saved token is only in memory
 }
 
 // entry is one immutable state of the cache.
 type entry struct {
 	token  Token
 	header []string // {"Bearer ..."}, nil without a token
-	err    error    // why there is no token, or ErrNoToken
+	err    error    // why there is no token
 }
 
-// unsaved remembers what the disk held when a token could not be written to
-// it, so that a later read can tell old news from a newer token.
-type unsaved struct{ disk Token }
-
-// stamp tells whether a file may have changed without reading it.
-type stamp struct {
-	mod   time.Time
-	size  int64
-	inode fs.FileInfo
+// result is how the number-th read ended.
+type result struct {
+	number int64
+	err    error
 }
 
-// Option changes what [NewStore] makes.
-type Option interface{ apply(*Store) }
-
-type optionFunc func(*Store)
-
-func (f optionFunc) apply(s *Store) { f(s) }
-
-// WithLogger sets where the Store reports what nobody asked it about, such as
-// a watch that had to fall back to polling. Default: nowhere.
-func WithLogger(l *slog.Logger) Option {
-	return optionFunc(func(s *Store) {
-		if l != nil {
-			s.log = l
-		}
-	})
-}
-
-// WithPollInterval sets how often [Store.Watch] looks at the file where the
-// system cannot tell it of changes. Default: 200 ms. Where the system can, a
-// look every five intervals catches what it missed.
-func WithPollInterval(d time.Duration) Option {
-	return optionFunc(func(s *Store) {
-		if d > 0 {
-			s.poll = d
-		}
-	})
-}
-
-// WithMinReread sets the floor between two reads that find the file unchanged,
-// so that a platform which answers 401 to everything does not turn each call
-// into a disk read. A file whose size, time or identity has changed is always
-// read. Default: 50 ms; zero or less means no floor.
-func WithMinReread(d time.Duration) Option {
-	return optionFunc(func(s *Store) { s.minRead = d })
-}
-
-// DefaultPath is where the platform puts the token of the workspace this
-// process is: $CONFIGS_DIR/.auth_token, else
-// $WORKSPACE_CONFIG_PATH/.auth_token, else /configs/.auth_token.
-func DefaultPath() string {
-	dir := os.Getenv("CONFIGS_DIR")
-	if dir == "" {
-		dir = os.Getenv("WORKSPACE_CONFIG_PATH")
-	}
-	if dir == "" {
-		dir = "/configs"
-	}
-	return filepath.Join(dir, ".auth_token")
+// look is what a read found: when, and what the file was like just before.
+type look struct {
+	at   time.Time
+	seen stamp
+	err  error // nil or ErrInvalidToken
 }
 
 // NewStore makes a Store on the file at path, which need not exist yet; ""
@@ -112,8 +68,9 @@ func NewStore(path string, opts ...Option) *Store {
 	s := &Store{
 		path:    path,
 		log:     slog.New(slog.DiscardHandler),
-		poll:    200 * time.Millisecond,
-		minRead: 50 * time.Millisecond,
+		poll:    DefaultPollInterval,
+		minRead: DefaultMinReread,
+		turn:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
 	}
 	for _, o := range opts {
@@ -126,9 +83,13 @@ func NewStore(path string, opts ...Option) *Store {
 func (s *Store) Path() string { return s.path }
 
 // Token returns the token. The first call reads the disk, later ones the
-// cache; [Store.Watch] and the refreshes keep that fresh. The error is
-// [ErrNoToken] when there is none, [ErrInvalidToken] when the file holds
-// something else, or the read error when the very first read failed.
+// cache; [Store.Watch] and the refreshes keep that fresh. While there is no
+// token, each call looks whether the file has changed.
+//
+// The error is [ErrNoToken] when there is none, [ErrInvalidToken] when the
+// file holds something else, or the system's when the file cannot be read. A
+// token once read is kept through the latter two: a file that cannot be read
+// says nothing about it.
 func (s *Store) Token() (Token, error) {
 	e := s.load()
 	return e.token, e.err
@@ -148,34 +109,40 @@ func (e *entry) authorization() ([]string, error) {
 	return e.header, e.err
 }
 
-// load returns the cached entry, reading the disk if nothing is cached yet.
+// load returns the cached entry, after a look at the disk if that holds no
+// token.
 func (s *Store) load() *entry {
-	if e := s.current.Load(); e != nil {
+	if e := s.current.Load(); e != nil && e.token != "" {
 		return e
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.current.Load(); e != nil {
+	s.turn <- struct{}{}
+	defer s.leave()
+	if e := s.current.Load(); e != nil && (e.token != "" || s.untouched(tickMargin)) {
 		return e
 	}
-	e, err := s.read(eager)
-	if err != nil {
-		return &entry{err: err} // not cached: the next call tries again
-	}
-	return e
+	_ = s.read(eager) // kept in the entry when there is no token to keep
+	return s.current.Load()
 }
 
 // RefreshFromDisk drops the cache, reads the file and returns what it says
 // now. A missing or empty file clears the cache and gives [ErrNoToken]. A file
 // that cannot be read, or that holds no token, leaves the cache alone and
 // gives the reason.
+//
+// Calls at the same time may share a read, always one that began after the
+// call did.
 func (s *Store) RefreshFromDisk() (Token, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e, err := s.read(eager)
+	begun := s.reads.Load()
+	s.turn <- struct{}{}
+	defer s.leave()
+	err := s.latest.err
+	if s.latest.number <= begun {
+		err = s.read(eager)
+	}
 	if err != nil {
 		return "", err
 	}
+	e := s.current.Load()
 	return e.token, e.err
 }
 
@@ -207,26 +174,30 @@ func (s *Store) RefreshAuthorization(stale []string) ([]string, error) {
 }
 
 func (s *Store) refreshIf(stale Token) (*entry, error) {
-	if e := s.current.Load(); e != nil && e.token != stale {
+	if e := s.current.Load(); e.newerThan(stale) {
 		return e, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.current.Load()
-	if e != nil && e.token != stale {
+	s.turn <- struct{}{}
+	defer s.leave()
+	if e := s.current.Load(); e.newerThan(stale) {
 		return e, nil // somebody else has refreshed while we waited
 	}
-	if e != nil && !s.lastRead.IsZero() && time.Since(s.lastRead) < s.minRead {
-		if now, err := s.stat(); err == nil && now.same(s.lastStat) {
-			return e, nil // read a moment ago, and nothing has touched it since
-		}
+	if time.Since(s.last.at) < s.minRead && s.untouched(tickMargin) {
+		return s.current.Load(), s.last.err // read a moment ago, and nothing has touched it since
 	}
-	return s.read(eager)
+	if err := s.read(eager); err != nil {
+		return nil, err
+	}
+	return s.current.Load(), nil
 }
 
+// newerThan reports whether e has a token, and not stale.
+func (e *entry) newerThan(stale Token) bool { return e != nil && e.token != "" && e.token != stale }
+
 // Changed returns a channel that is closed when the cached value next changes,
-// whatever changes it: a refresh, a [Store.Save] or a [Store.Watch]. Take it
-// before looking at the value.
+// whatever changes it: a refresh, a [Store.Save] or a [Store.Watch]. Reading
+// the file for the first time is no change. Take the channel before looking at
+// the value.
 func (s *Store) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -247,37 +218,7 @@ func (s *Store) Check(header string) bool {
 
 const bearer = "Bearer "
 
-// read reads the file into the cache. Only a file that was read and holds a
-// token, or that is certainly missing or empty, changes the cache; anything
-// else is an error and leaves it. s.mu is held: the file is local and small,
-// and whoever else wants it wants the same answer.
-func (s *Store) read(m manner) (*entry, error) {
-	s.reads.Add(1)
-	before, statErr := s.stat()
-	token, err := readToken(s.path)
-	if err != nil && !errors.Is(err, ErrNoToken) {
-		return nil, err
-	}
-	if s.unsaved != nil {
-		if token == s.unsaved.disk {
-			return s.current.Load(), nil // the disk has not moved on; memory is newer
-		}
-		s.unsaved = nil
-	}
-	old := s.current.Load()
-	if old != nil && old.token == token {
-		s.lastRead, s.lastStat = time.Now(), before
-		if statErr != nil {
-			s.lastRead = time.Time{}
-		}
-		return old, nil
-	}
-	if m == patient && !plausible(token) {
-		return nil, errUnsettled
-	}
-	s.lastRead = time.Time{}
-	return s.set(token, old != nil), nil
-}
+func (s *Store) leave() { <-s.turn }
 
 // manner is how to take a file that does not look like a finished token.
 type manner int
@@ -287,34 +228,66 @@ const (
 	patient               // it may be half a write: errUnsettled
 )
 
-// errUnsettled: the file has changed to something that is not what the
-// platform writes; a look a moment later will tell.
-var errUnsettled = errors.New("token file may be half written")
+// read reads the file into the cache. Only a file that was read and holds a
+// token, or that is certainly missing or empty, changes the cache; anything
+// else is an error and leaves it. The caller has the turn.
+func (s *Store) read(m manner) (err error) {
+	number := s.reads.Add(1)
+	if m == eager {
+		defer func() { s.latest = result{number, err} }()
+	}
+	seen := stampOf(s.path) // before: what changes during the read is seen at the next look
+	token, err := readToken(s.path)
+	told := err == nil || errors.Is(err, ErrNoToken)
+	switch {
+	case told:
+		s.last = look{at: time.Now(), seen: seen}
+	case errors.Is(err, ErrInvalidToken):
+		s.last = look{at: time.Now(), seen: seen, err: err}
+	default:
+		s.last = look{} // an error may pass without a trace on the file
+	}
 
-// plausible reports whether token has the form of the platform's tokens:
-// 32 bytes in unpadded base64url. The platform writes in place and not
-// atomically, so what is shorter may be the beginning of one.
-func plausible(token Token) bool {
-	if len(token) != 43 {
-		return false
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unsaved.holdsAgainst(token, told) {
+		return nil // the disk has not moved on; memory is newer
 	}
-	for i := range len(token) {
-		switch c := token[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
-		default:
-			return false
+	old := s.current.Load()
+	if !told {
+		if old == nil || old.token == "" {
+			s.current.Store(&entry{err: err})
 		}
+		return err
 	}
-	return true
+	first := old == nil
+	if first {
+		old = &entry{}
+	}
+	if !first && m == patient && old.token != token && s.doubt.delays(old.token, token) {
+		return errUnsettled
+	}
+	s.unsaved, s.doubt = nil, doubt{}
+	switch {
+	case old.token != token:
+		s.set(token, err, !first)
+	case token == "" && !errors.Is(old.err, ErrNoToken):
+		s.set("", err, false) // what could not be told before: there is none
+	}
+	return nil
 }
 
-// set makes token the cached value and, if announce, tells those who wait for
-// a change. s.mu is held.
-func (s *Store) set(token Token, announce bool) *entry {
-	e := &entry{token: token}
-	if token == "" {
-		e.err = fmt.Errorf("%w in %s", ErrNoToken, s.path)
-	} else {
+// untouched reports whether the last read still tells what is on disk, by the
+// look of the file from outside. The caller has the turn.
+func (s *Store) untouched(margin time.Duration) bool {
+	return !s.last.at.IsZero() && s.last.seen.proves(s.last.at, margin) && s.last.seen.same(stampOf(s.path))
+}
+
+// set makes token the cached value, or err the reason why there is none, and
+// if announce tells those who wait for a change. s.mu is held.
+func (s *Store) set(token Token, err error, announce bool) {
+	e := &entry{token: token, err: err}
+	if token != "" {
 		e.header = []string{bearer + string(token)}[:1:1]
 	}
 	s.current.Store(e)
@@ -322,44 +295,4 @@ func (s *Store) set(token Token, announce bool) *entry {
 		close(s.changed)
 		s.changed = make(chan struct{})
 	}
-	return e
-}
-
-func (s *Store) stat() (stamp, error) {
-	info, err := os.Stat(s.path)
-	if err != nil {
-		return stamp{}, err
-	}
-	return stamp{mod: info.ModTime(), size: info.Size(), inode: info}, nil
-}
-
-func (a stamp) same(b stamp) bool {
-	return a.size == b.size && a.mod.Equal(b.mod) && os.SameFile(a.inode, b.inode)
-}
-
-// readToken reads the token in the file at path.
-func readToken(path string) (Token, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%w in %s", ErrNoToken, path)
-	}
-	if err != nil {
-		return "", fmt.Errorf("read workspace token: %w", err)
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%w: %s is not a regular file; remove it, and the platform or the next registration writes the token", ErrInvalidToken, path)
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, MaxTokenSize+1))
-	if err != nil {
-		return "", fmt.Errorf("read workspace token: %w", err)
-	}
-	if len(raw) > MaxTokenSize {
-		return "", fmt.Errorf("%w: %s has more than %d bytes", ErrInvalidToken, path, MaxTokenSize)
-	}
-	token, err := parse(string(raw))
-	if err != nil {
-		return "", fmt.Errorf("%w in %s", err, path)
-	}
-	return token, nil
 }

@@ -1,6 +1,7 @@
 package platformauth
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,9 +28,12 @@ var (
 const redacted = "[redacted]"
 
 // Token is a workspace's bearer token. Whatever prints or encodes it writes
-// "[redacted]"; [Token.Reveal] gives the text. (The one exception is
-// encoding/json, which writes the keys of a map as they are: do not use a Token
-// as a key.)
+// "[redacted]"; [Token.Reveal] gives the text.
+//
+// Go leaves three ways around that, so do not take them: fmt calls no methods
+// on a Token in an unexported field of a struct, nor for the verb %p, and
+// encoding/json writes the keys of a map as they are. Keep the [Store], not the
+// Token.
 type Token string
 
 // Reveal returns the token itself, for the one place that sends it.
@@ -52,8 +56,11 @@ func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()
 // LogValue implements [slog.LogValuer].
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// MarshalText implements [encoding.TextMarshaler], which also governs JSON.
+// MarshalText implements [encoding.TextMarshaler].
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// MarshalJSON implements [json.Marshaler].
+func (t Token) MarshalJSON() ([]byte, error) { return json.Marshal(t.String()) }
 
 // parse makes a Token of the content of a token file or of a value to save:
 // surrounding white space is dropped, and what could not travel in a header
@@ -68,7 +75,11 @@ func parse(raw string) (Token, error) {
 	}
 	for i := range len(text) {
 		if c := text[i]; c <= ' ' || c >= 0x7f {
-			return "", fmt.Errorf("%w: byte %d (%#02x) cannot stand in a header", ErrInvalidToken, i, c)
+			hint := ""
+			if len(text) > len(bearer) && strings.EqualFold(text[:len(bearer)], bearer) {
+				hint = `; possible: the whole header was stored, leave "Bearer " out`
+			}
+			return "", fmt.Errorf("%w: byte %d (%#02x) cannot stand in a header%s", ErrInvalidToken, i, c, hint)
 		}
 	}
 	return Token(text), nil

@@ -3,174 +3,169 @@ package platformauth
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
 // safetyPolls is how many poll intervals pass between two looks at a file that
 // is being watched: networked and layered file systems lose events.
 const safetyPolls = 5
 
-// A file that does not look finished is looked at again after settle without
-// an event, and taken as it is at the settleLooks-th look.
-const (
-	settle      = 20 * time.Millisecond
-	settleLooks = 5
-)
+// settle is how long a file that may be half written must stay as it is before
+// the watch believes it. Writers in place take microseconds, a slow one some
+// milliseconds; nobody waits for a shorter token.
+const settle = 50 * time.Millisecond
 
 // Watch keeps the cache fresh until ctx ends, and then returns nil. It watches
-// the directory, not the file, so it sees a file renamed into place, written
-// in place, deleted and made again, or reached through a symbolic link that is
+// directories, not the file, so it sees a file renamed into place, written in
+// place, deleted and made again, or reached through a symbolic link that is
 // swapped (as Kubernetes does); a directory that does not exist yet is waited
 // for. Where watching is impossible it looks at the file at the poll interval.
 //
+// A token that was written is adopted at once, without waiting for more
+// events. Only a file that has become empty, or shorter than the token in hand
+// and unlike the platform's tokens, is given 50 ms to prove that it is not half
+// a write: the platform writes in place.
+//
 // Those who want to know of a change take [Store.Changed]; it fires only when
-// the token is really another one. Several Watches may run on one Store.
+// the token is really another one. Several Watches may run, on one Store and on
+// many; all those of a process share one handle of the system's. Watch reads
+// from that handle, so it does not belong into a testing/synctest bubble.
 func (s *Store) Watch(ctx context.Context) error {
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		s.log.Warn("token file: cannot watch, polling instead", "path", s.path, "interval", s.poll, "error", err)
-		return s.pollOnly(ctx)
-	}
-	defer w.Close()
-
-	watched := map[string]bool{}
+	w := watch{store: s, sub: shared.subscribe(), watching: true}
+	defer w.sub.close()
+	w.follow()
 	timer := time.NewTimer(0) // first, what happened before the watch stood
 	defer timer.Stop()
-	unsettled := 0
 	for {
+		event := false
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-w.Events:
-			// Every event in the directory counts: which name was touched says
-			// little once links are involved, and a look is one small read.
-			drain(w.Events)
-		case <-w.Errors: // an overflow, mostly: events were lost, so look
+		case <-w.sub.wake:
+			event = true
 		case <-timer.C:
 		}
-		s.follow(w, watched)
-		if s.look(unsettled) {
-			unsettled = 0
-			timer.Reset(s.pause(watched))
-		} else {
-			unsettled++
-			timer.Reset(settle)
-		}
-	}
-}
-
-// pollOnly is Watch without the system's help.
-func (s *Store) pollOnly(ctx context.Context) error {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	unsettled := 0
-	for {
 		select {
-		case <-ctx.Done():
+		case <-ctx.Done(): // also while the disk hangs in somebody else's read
 			return nil
-		case <-timer.C:
+		case s.turn <- struct{}{}:
 		}
-		if s.look(unsettled) {
-			unsettled = 0
-			timer.Reset(s.poll)
-		} else {
-			unsettled++
-			timer.Reset(min(settle, s.poll))
-		}
+		read, err := s.observe(event)
+		s.leave()
+		timer.Reset(w.next(read, err))
 	}
 }
 
-// pause is how long to wait for events before looking anyway.
-func (s *Store) pause(watched map[string]bool) time.Duration {
-	if watched[filepath.Dir(s.path)] {
-		return s.poll * safetyPolls
-	}
-	return s.poll
+// watch is what one [Store.Watch] remembers between two looks.
+type watch struct {
+	store    *Store
+	sub      *subscription
+	watching bool   // the system tells of changes
+	moved    bool   // the last look was followed by another way to the file
+	failing  string // why the file could not be read at the last look
 }
 
-// look reads the file into the cache and reports whether it is settled, that
-// is, whether the next look may wait for an event. Read errors are kept for
-// those who ask: they are followed by another event or poll.
-func (s *Store) look(unsettled int) bool {
-	how := patient
-	if unsettled >= settleLooks {
-		how = eager
+// next draws the consequences of a look and returns when to look again if no
+// event comes before.
+func (w *watch) next(read bool, err error) time.Duration {
+	moved := (read || !w.watching) && w.follow()
+	if moved && read && !w.moved {
+		// What happened before the new way was watched has no event. Once is
+		// enough: a way that moves all the time is caught up with below.
+		w.moved = true
+		return 0
 	}
-	s.mu.Lock()
-	_, err := s.read(how)
-	s.mu.Unlock()
+	w.moved = false
 	if errors.Is(err, errUnsettled) {
+		return settle
+	}
+	w.report(err)
+	if w.watching {
+		return w.store.poll * safetyPolls
+	}
+	return w.store.poll
+}
+
+// follow makes the subscription follow the way to the file as it is now, and
+// reports whether that is another one than before.
+func (w *watch) follow() (moved bool) {
+	moved, err := w.sub.follow(trail(w.store.path))
+	switch watching := err == nil; {
+	case watching == w.watching:
+	case watching:
+		w.store.log.Info("token file: watching it", "path", w.store.path)
+	default:
+		w.store.log.Warn("token file: cannot watch it, polling instead",
+			"path", w.store.path, "interval", w.store.poll, "error", err)
+	}
+	w.watching = err == nil
+	return moved
+}
+
+// report tells when the file stops being readable, and when it is again.
+func (w *watch) report(err error) {
+	now := ""
+	if err != nil {
+		now = err.Error()
+	}
+	switch {
+	case now == w.failing:
+	case err != nil:
+		w.store.log.Warn("token file: not readable", "path", w.store.path, "error", err)
+	default:
+		w.store.log.Info("token file: readable again", "path", w.store.path)
+	}
+	w.failing = now
+}
+
+// observe is one look of the watch: at the content after an event, and from
+// outside, which costs next to nothing, otherwise. It reports whether it came
+// to read the file. The caller has the turn.
+func (s *Store) observe(event bool) (read bool, err error) {
+	if !event && s.doubt.since.IsZero() && s.untouched(slowMargin) {
+		return false, nil
+	}
+	return true, s.read(patient)
+}
+
+// errUnsettled: the file has changed to something that is not what the
+// platform writes; a look a moment later will tell.
+var errUnsettled = errors.New("token file may be half written")
+
+// doubt is what the watch has seen and does not believe yet.
+type doubt struct {
+	token Token
+	since time.Time
+}
+
+// delays reports whether to wait before token replaces old: because it may be
+// the beginning of one, and has not stayed the same for long.
+func (d *doubt) delays(old, token Token) bool {
+	if complete(old, token) {
 		return false
 	}
-	if err != nil {
-		s.log.Debug("token file: not readable now", "path", s.path, "error", err)
+	if d.since.IsZero() || d.token != token {
+		*d = doubt{token, time.Now()}
+	}
+	return time.Since(d.since) < settle
+}
+
+// complete reports whether token cannot be the beginning of what somebody is
+// writing: it has the form of the platform's tokens (32 bytes in unpadded
+// base64url), or it is as long as the one before.
+func complete(old, token Token) bool {
+	if old != "" && len(token) >= len(old) {
+		return true
+	}
+	if len(token) != 43 {
+		return false
+	}
+	for i := range len(token) {
+		switch c := token[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
 	}
 	return true
-}
-
-// follow makes w watch the directories in which a change can reach the token:
-// the file's own and, where links are involved, each directory on the way to
-// the file. A directory that is missing is watched through its parent.
-func (s *Store) follow(w *fsnotify.Watcher, watched map[string]bool) {
-	want := map[string]bool{}
-	path := s.path
-	for range 10 { // as deep as any sane chain of links
-		dir := filepath.Dir(path)
-		for {
-			if info, err := os.Stat(dir); err == nil && info.IsDir() {
-				break
-			}
-			parent := filepath.Dir(dir)
-			if parent == dir {
-				break
-			}
-			dir = parent
-		}
-		want[dir] = true
-		real, err := filepath.EvalSymlinks(dir)
-		if err == nil && real != dir {
-			want[real] = true
-			want[filepath.Dir(dir)] = true // where the link to the directory is swapped
-		}
-		target, err := os.Readlink(path)
-		if err != nil {
-			break
-		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(path), target)
-		}
-		path = target
-	}
-	for dir := range watched {
-		if !want[dir] {
-			_ = w.Remove(dir)
-			delete(watched, dir)
-		}
-	}
-	for dir := range want {
-		// Adding again is cheap and finds a directory that was deleted and
-		// made anew under the same name.
-		if err := w.Add(dir); err != nil {
-			delete(watched, dir)
-			if !errors.Is(err, os.ErrNotExist) {
-				s.log.Debug("token file: cannot watch directory, polling", "dir", dir, "error", err)
-			}
-			continue
-		}
-		watched[dir] = true
-	}
-}
-
-func drain(events <-chan fsnotify.Event) {
-	for {
-		select {
-		case <-events:
-		default:
-			return
-		}
-	}
 }
