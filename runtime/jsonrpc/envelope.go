@@ -22,7 +22,8 @@ type envelope struct {
 	method string
 	params json.RawMessage
 
-	eventsOnly bool // the caller would not see a plain error
+	dialect    dialect // of the method
+	eventsOnly bool    // the caller would not see a plain error
 }
 
 var null = json.RawMessage("null")
@@ -119,7 +120,7 @@ func encode(result any) ([]byte, error) {
 }
 
 func (h *handler) answerError(ctx context.Context, w http.ResponseWriter, env envelope, err error) {
-	h.answerFault(w, env, h.faultOf(ctx, env.method, err))
+	h.answerFault(w, env, h.faultOf(ctx, env, err))
 }
 
 func (h *handler) answerFault(w http.ResponseWriter, env envelope, f *fault) {

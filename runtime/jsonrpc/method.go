@@ -64,10 +64,10 @@ func choose(name, version string) (method, *fault) {
 	case version == "0.3" || strings.HasPrefix(version, "0.3."):
 		want = v03
 	default:
-		return m, &fault{-32009, "this version of A2A is not supported; use 1.0 or 0.3"}
+		return m, &fault{Code: -32009, Message: "this version of A2A is not supported; use 1.0 or 0.3"}
 	}
 	if !ok || want != m.dialect {
-		return m, &fault{-32601, "method not found"}
+		return m, &fault{Code: -32601, Message: "method not found"}
 	}
 	return m, nil
 }
@@ -86,7 +86,8 @@ func decodeParams(params json.RawMessage, into any) error {
 		return nil
 	}
 	if t, ok := err.(*json.UnmarshalTypeError); ok { //nolint:errorlint // encoding/json returns it bare
-		return invalidParams("a JSON " + t.Value + " cannot stand at params." + t.Field)
+		kind, _, _ := strings.Cut(t.Value, " ") // a number that does not fit comes with all its digits
+		return invalidParams("a JSON " + kind + " cannot stand at params." + t.Field)
 	}
 	return invalidParams("params cannot be read")
 }

@@ -67,7 +67,7 @@ func (h *handler) serveStream(ctx context.Context, w http.ResponseWriter, r *htt
 		err = unwritable
 	}
 	if err != nil {
-		s.event(0, env.id, "error", h.faultOf(ctx, env.method, err).json())
+		s.event(0, env.id, "error", h.faultOf(ctx, env, err).json())
 	}
 }
 
