@@ -38,8 +38,8 @@ func (f AgentFunc) Run(ctx context.Context, turn *Turn, reply *Reply) error {
 // Describer is an optional interface of an [Agent]: who it is, for the card
 // that callers and the platform read.
 //
-// Describe is asked by [New], after set-up, and at every
-// [Workspace.Announce]; it must be quick and safe for concurrent use.
+// Describe is asked by [New], which checks what it says, after set-up, and at
+// every [Workspace.Announce]; it must be quick and safe for concurrent use.
 type Describer interface {
 	Describe() Description
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -126,6 +127,18 @@ func (b *bed) do(req *http.Request) (int, string) {
 		b.t.Fatal(err)
 	}
 	return resp.StatusCode, string(raw)
+}
+
+// post sends text to the workspace itself, past the platform.
+func (b *bed) post(text string) (int, string) {
+	b.t.Helper()
+	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"message/send","params":{"message":{"role":"user","messageId":%q,"parts":[{"kind":"text","text":%[1]q}]}}}`, text)
+	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.url, strings.NewReader(body))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return b.do(req)
 }
 
 // ready waits until the workspace says it is ready.

@@ -18,7 +18,7 @@ func (r *Runtime) describe() error {
 	info := r.info.Load()
 	card, err := agentCard(r.agent, info.cfg, info.url)
 	if err != nil {
-		return err
+		return fmt.Errorf("runtime: %w", err)
 	}
 	if old := r.card.Load(); old != nil {
 		return old.Set(card)
@@ -71,10 +71,10 @@ func agentCard(agent Agent, cfg *config.Config, url string) (*a2a.AgentCard, err
 	seen := map[string]bool{}
 	for _, s := range d.Skills {
 		if s.ID == "" {
-			return nil, errors.New("runtime: a skill of the agent has no ID; Describe must give one that is unique within the card")
+			return nil, errors.New("a skill of the agent has no ID; Describe must give one that is unique within the card")
 		}
 		if seen[s.ID] {
-			return nil, fmt.Errorf("runtime: two skills of the agent have the ID %q; Describe must give each its own", s.ID)
+			return nil, fmt.Errorf("two skills of the agent have the ID %q; Describe must give each its own", s.ID)
 		}
 		seen[s.ID] = true
 		tags := s.Tags
@@ -86,7 +86,7 @@ func agentCard(agent Agent, cfg *config.Config, url string) (*a2a.AgentCard, err
 		})
 	}
 	if _, err := json.Marshal(card); err != nil {
-		return nil, fmt.Errorf("runtime: agent card: %w", err)
+		return nil, fmt.Errorf("agent card: %w", err)
 	}
 	return card, nil
 }

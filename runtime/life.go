@@ -49,6 +49,9 @@ func (r *Runtime) Run(ctx context.Context) error {
 	if r.set.ownTransport {
 		defer r.auth.CloseIdleConnections()
 	}
+	if r.set.listener != nil {
+		defer r.set.listener.Close() // also when the life ends before anybody listens; twice does no harm
+	}
 	for _, w := range r.set.warnings {
 		r.log.Warn(w)
 	}
@@ -135,13 +138,16 @@ func (r *Runtime) listen(ctx context.Context, cfg *config.Config) (net.Listener,
 }
 
 // advertised is the host and port to tell others: the address that is listened
-// on or, where that is every address, the machine's name.
+// on or, where that is every address, the machine's name. Loopback goes by its
+// name: the platform refuses its addresses, and takes the name.
 func advertised(addr, hostname string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return addr
 	}
-	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+		host = "localhost"
+	} else if host == "" || ip != nil && ip.IsUnspecified() {
 		if host = hostname; host == "" {
 			host, _ = os.Hostname()
 		}
@@ -155,15 +161,6 @@ func advertised(addr, hostname string) string {
 // live serves and beats until ctx ends, then drains. It owns every goroutine it
 // starts.
 func (r *Runtime) live(ctx context.Context, l net.Listener) error {
-	loop, err := heartbeat.NewLoop(heartbeat.LoopConfig{
-		Client: r.client, Transport: r.auth, Tokens: r.tokens, State: r.state,
-		Registration: r.registration, Interval: r.set.interval, Logger: r.log,
-	})
-	if err != nil {
-		return fmt.Errorf("runtime: %w", err)
-	}
-	r.loop.Store(loop)
-
 	var running sync.WaitGroup
 	defer running.Wait()
 	served := make(chan error, 1)
@@ -179,7 +176,7 @@ func (r *Runtime) live(ctx context.Context, l net.Listener) error {
 	beating, endBeats := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBeats()
 	beaten := make(chan error, 1)
-	running.Go(func() { beaten <- loop.Run(beating) })
+	running.Go(func() { beaten <- r.loop.Run(beating) })
 
 	var failure error
 wait:
@@ -206,6 +203,7 @@ wait:
 // drain ends a life in order: turns, heartbeats, server, agent.
 func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, endBeats func(), beaten <-chan error) error {
 	r.phase.Store(int32(draining))
+	server.SetKeepAlivesEnabled(false) // so that no caller is surprised by the end of an idle connection
 	begin := time.Now()
 	r.log.Info("draining", "active_tasks", r.state.ActiveTasks(), "deadline", r.set.drain)
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.set.drain)
@@ -225,13 +223,24 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, endB
 			_ = server.Close()
 		}
 	}
-	err := r.closeAgent(deadline)
+	// Turns that took all the time there was must not cost the agent its Close.
+	closing, cancelClosing := context.WithDeadline(context.WithoutCancel(ctx), later(begin.Add(r.set.drain), time.Now().Add(lastAnswers)))
+	defer cancelClosing()
+	err := r.closeAgent(closing)
 	r.log.Info("stopped", "took", time.Since(begin))
 	return err
 }
 
-// lastAnswers is how long answers may take to be read after the last turn.
+// lastAnswers is how long answers may take to be read after the last turn, and
+// what the agent's Close has at least.
 const lastAnswers = 500 * time.Millisecond
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
 
 func (r *Runtime) closeAgent(ctx context.Context) error {
 	a, ok := r.agent.(Closer)
@@ -252,8 +261,6 @@ func (r *Runtime) announce() error {
 	if err := r.describe(); err != nil {
 		return err
 	}
-	if loop := r.loop.Load(); loop != nil {
-		loop.Announce()
-	}
+	r.loop.Announce()
 	return nil
 }

@@ -51,6 +51,10 @@ func (p program) run(args []string) int {
 	if len(args) > 0 {
 		command = args[0]
 	}
+	if len(args) > 1 {
+		fmt.Fprintf(p.stderr, "too many arguments: %q\n\n%s", args, usage)
+		return 2
+	}
 	switch command {
 	case "":
 		return p.serve()
@@ -58,10 +62,19 @@ func (p program) run(args []string) int {
 		return p.check()
 	case "version":
 		return p.version()
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(p.stdout, usage)
+		return 0
 	}
-	fmt.Fprintf(p.stderr, "unknown sub-command %q\n\nusage:\n  (none)   run the workspace\n  check    say what is wrong with the configuration and how to mend it\n  version  say what was built\n", command)
+	fmt.Fprintf(p.stderr, "unknown sub-command %q\n\n%s", command, usage)
 	return 2
 }
+
+const usage = `usage:
+  (none)   run the workspace
+  check    say what is wrong with the configuration and how to mend it
+  version  say what was built
+`
 
 func (p program) serve() int {
 	r, err := New(p.agent, p.opts...)

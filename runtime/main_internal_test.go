@@ -223,10 +223,11 @@ func TestBrief(t *testing.T) {
 
 func TestAdvertised(t *testing.T) {
 	for _, c := range []struct{ addr, hostname, want string }{
-		{"127.0.0.1:80", "me", "127.0.0.1:80"},
+		{"127.0.0.1:80", "me", "localhost:80"},
 		{"[::]:8000", "me", "me:8000"},
 		{"0.0.0.0:8000", "me", "me:8000"},
-		{"[::1]:8000", "me", "[::1]:8000"},
+		{"[::1]:8000", "me", "localhost:8000"},
+		{"192.0.2.7:80", "me", "192.0.2.7:80"},
 	} {
 		if got := advertised(c.addr, c.hostname); got != c.want {
 			t.Errorf("advertised(%q, %q) = %q, want %q", c.addr, c.hostname, got, c.want)

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/molecule-ai/workspace-runtime-go/heartbeat"
 )
 
 // Defaults of the options, exported for those who compute from them.
@@ -44,6 +46,8 @@ type settings struct {
 	transport    http.RoundTripper
 	ownTransport bool // made here, so closed here
 	interval     time.Duration
+	limits       Limits
+	trace        *heartbeat.Trace
 	drain        time.Duration
 	logger       *slog.Logger
 	getenv       func(string) string
@@ -132,4 +136,25 @@ func WithDrainTimeout(d time.Duration) Option {
 // write their log. Default: nowhere; with [FromEnv], standard error.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(s *settings) { s.logger = l })
+}
+
+// WithLimits bounds what callers can make the workspace do and keep. Default:
+// the zero Limits.
+func WithLimits(l Limits) Option {
+	return optionFunc(func(s *settings) { s.limits = l })
+}
+
+// Limits is for [WithLimits]. A field that is zero means its default.
+type Limits struct {
+	Turns         int   // at once; beyond it messages are answered with 503 ([task.DefaultMaxRunning])
+	Finished      int   // tasks that can be read after their end ([task.DefaultMaxFinished])
+	FinishedBytes int64 // what these tasks may hold together ([task.DefaultMaxFinishedBytes])
+	Body          int64 // bytes of one request; beyond it the answer is 413 ([jsonrpc.DefaultMaxBody])
+	Depth         int   // nesting of its JSON ([jsonrpc.DefaultMaxDepth])
+}
+
+// WithTrace sets functions that are told of every heartbeat, registration,
+// refused token and recovery. Default: none.
+func WithTrace(t *heartbeat.Trace) Option {
+	return optionFunc(func(s *settings) { s.trace = t })
 }

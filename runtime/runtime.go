@@ -31,13 +31,13 @@ type Runtime struct {
 	auth   *heartbeat.RoundTripper
 	client *registry.Client
 	state  *heartbeat.State
+	loop   *heartbeat.Loop
 	engine *task.Engine
 	rpc    http.Handler
 
-	ran  atomic.Bool                    // Run was called
-	card atomic.Pointer[jsonrpc.Card]   // nil until the address is known
-	loop atomic.Pointer[heartbeat.Loop] // nil until it runs
-	info atomic.Pointer[identity]       // what the card is made of; nil until known
+	ran  atomic.Bool                  // Run was called
+	card atomic.Pointer[jsonrpc.Card] // nil until the address is known
+	info atomic.Pointer[identity]     // what the card is made of; nil until known
 
 	phase atomic.Int32 // a phase
 }
@@ -70,8 +70,10 @@ func New(agent Agent, opts ...Option) (*Runtime, error) {
 		o.apply(s)
 	}
 	s.complete()
-	if agent == nil {
-		s.faults = append(s.faults, errors.New("the agent is nil"))
+	if f, ok := agent.(AgentFunc); agent == nil || ok && f == nil {
+		s.faults = append(s.faults, errors.New("the agent is nil; give one that answers messages"))
+	} else if _, err := agentCard(agent, config.Default(), ""); err != nil {
+		s.faults = append(s.faults, err)
 	}
 	if len(s.faults) > 0 {
 		return nil, fmt.Errorf("runtime: %w", errors.Join(s.faults...))
@@ -92,8 +94,19 @@ func New(agent Agent, opts ...Option) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("runtime: %w", err)
 	}
-	r.engine = task.NewEngine(r.turn, task.WithLogger(r.log))
-	r.rpc = jsonrpc.NewHandler(r.engine, jsonrpc.WithLogger(r.log))
+	r.loop, err = heartbeat.NewLoop(heartbeat.LoopConfig{
+		Client: r.client, Transport: r.auth, Tokens: r.tokens, State: r.state,
+		Registration: r.registration, Interval: s.interval, Trace: s.trace, Logger: r.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("runtime: %w", err)
+	}
+	r.engine = task.NewEngine(r.turn, task.WithLogger(r.log), task.WithLimits(task.Limits{
+		MaxRunning: s.limits.Turns, MaxFinished: s.limits.Finished, MaxFinishedBytes: s.limits.FinishedBytes,
+	}))
+	r.rpc = jsonrpc.NewHandler(gate{r.engine}, jsonrpc.WithLogger(r.log), jsonrpc.WithLimits(jsonrpc.Limits{
+		MaxBody: s.limits.Body, MaxDepth: s.limits.Depth,
+	}))
 	return r, nil
 }
 
@@ -129,7 +142,7 @@ func (s *settings) complete() {
 		s.interval = DefaultHeartbeatInterval
 	}
 	if s.interval < 100*time.Millisecond || s.interval > heartbeat.DefaultLivenessTTL/2 {
-		s.bad(envInterval, s.interval.String(), "is out of range; use 100ms to 90s, since the platform forgets a workspace after 180s of silence")
+		s.bad("HEARTBEAT_INTERVAL (WithHeartbeatInterval)", s.interval.String(), "is out of range; use 100ms to 90s, since the platform forgets a workspace after 180s of silence")
 	}
 	if s.drain == 0 {
 		s.drain = DefaultDrainTimeout
@@ -155,7 +168,11 @@ func (s *settings) complete() {
 // transport. Pings find connections that died without a word, which HTTP/2
 // would otherwise go on using.
 func newTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok { // the program has put another one there
+		t = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second}
+	}
+	t = t.Clone()
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second}
 	return t
 }
@@ -175,8 +192,8 @@ func (r *Runtime) turn(ctx context.Context, x *task.Execution) error {
 		if !returned { // a panic, on its way to the engine
 			r.state.Record(errPanicked)
 		}
-		r.ask()
 		label.end()
+		r.ask() // last: it is the agent's code, and may panic
 	}()
 	err := r.agent.Run(ctx, turn, &Reply{x: x, label: label.set})
 	returned = true

@@ -1,0 +1,53 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+)
+
+// gate is the engine as the front end sees it. It notes when a message was
+// turned away before anything was begun, so that the answer gets the status
+// that makes the platform keep it: 503.
+type gate struct{ *task.Engine }
+
+func (g gate) SendMessage(ctx context.Context, req *a2a.SendMessageRequest) (a2a.SendMessageResult, error) {
+	result, err := g.Engine.SendMessage(ctx, req)
+	if errors.Is(err, task.ErrShutdown) || errors.Is(err, task.ErrBusy) {
+		if w, ok := ctx.Value(gatedKey{}).(*gatedWriter); ok {
+			w.away = true
+		}
+	}
+	return result, err
+}
+
+// serveGated serves a request to next, in reach of the gate.
+func serveGated(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	gated := &gatedWriter{ResponseWriter: w}
+	next.ServeHTTP(gated, r.WithContext(context.WithValue(r.Context(), gatedKey{}, gated)))
+}
+
+type gatedKey struct{}
+
+// gatedWriter turns the status of an answer into 503 when the message was
+// turned away; the front end calls WriteHeader for every answer. It is used by
+// one request, on its goroutine.
+type gatedWriter struct {
+	http.ResponseWriter
+	away bool
+}
+
+func (w *gatedWriter) WriteHeader(status int) {
+	if w.away {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets [http.ResponseController] find deadlines and flushing.
+func (w *gatedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
