@@ -1,21 +1,14 @@
 package heartbeat
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 )
-
-// drainLimit is how much of a refused answer is read so that its connection
-// can be used again. More than this costs more than a new connection.
-const drainLimit = 4 << 10
 
 // RoundTripper is an [http.RoundTripper] that sends the workspace's token with
 // every request to the platform and repairs one that was rotated: on a 401 it
@@ -26,11 +19,17 @@ const drainLimit = 4 << 10
 // Make it with [NewRoundTripper] and put it into any [http.Client]. It is safe
 // for concurrent use, never changes the caller's request, and sends no token
 // to any other origin (scheme, host and port) than the platform's: redirects
-// pass through it hop by hop. A request that carries an Authorization header of
-// its own is left alone. A 403 means something else and refreshes nothing.
+// pass through it hop by hop, and a hop back from another origin is not trusted
+// either. A request that carries an Authorization header of its own, be it an
+// empty one, is left alone. A 403 means something else and refreshes nothing.
+//
+// A body is sent again only if the request has GetBody, as [http.NewRequest]
+// gives it for bytes and strings; without it the caller gets the 401, and the
+// next call has the fresh token.
 type RoundTripper struct {
 	base     http.RoundTripper
 	tokens   TokenSource
+	changes  changer // tokens, if it has that method
 	scheme   string
 	host     string // with the port, unless it is the scheme's own
 	grace    time.Duration
@@ -58,8 +57,12 @@ func WithBase(base http.RoundTripper) RoundTripperOption {
 // WithGrace makes a refused call wait up to d, on its own context, for the
 // token to change before it gives up, so that a token file which lags behind
 // the platform's database does not show. It needs a [TokenSource] that also
-// has a method Changed() <-chan struct{}, and something that watches the file.
-// Default: zero, no waiting.
+// has a method Changed() <-chan struct{}, and something that watches the file,
+// such as platformauth.Store.Watch; without that the wait ends with one more
+// look at it. Default: zero, no waiting.
+//
+// A context that ends during the wait ends the call with an error that wraps
+// the context's and tells of the 401, so give calls more time than d.
 func WithGrace(d time.Duration) RoundTripperOption {
 	return roundTripperOption(func(rt *RoundTripper) { rt.grace = d })
 }
@@ -91,19 +94,14 @@ func NewRoundTripper(platformURL string, tokens TokenSource, opts ...RoundTrippe
 	if tokens == nil {
 		faults = append(faults, errors.New("heartbeat: NewRoundTripper: tokens is nil; give it a *platformauth.Store"))
 	}
-	u, err := url.Parse(platformURL)
-	switch {
-	case err != nil:
-		faults = append(faults, fmt.Errorf("heartbeat: NewRoundTripper: platform URL: %w", err))
-	case (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-		faults = append(faults, fmt.Errorf("heartbeat: NewRoundTripper: platform URL %q needs a scheme and a host, such as http://localhost:8080", u.Redacted()))
-	default:
-		rt.scheme, rt.host = u.Scheme, canonicalHost(u.Scheme, u.Host)
+	if fault := rt.setOrigin(platformURL); fault != nil {
+		faults = append(faults, fault)
 	}
 	if rt.grace < 0 {
 		faults = append(faults, fmt.Errorf("heartbeat: NewRoundTripper: grace is %v; use zero for none", rt.grace))
 	}
-	if _, ok := tokens.(changer); rt.grace > 0 && tokens != nil && !ok {
+	rt.changes, _ = tokens.(changer)
+	if rt.grace > 0 && tokens != nil && rt.changes == nil {
 		faults = append(faults, fmt.Errorf("heartbeat: NewRoundTripper: a grace of %v needs a token source with a method Changed() <-chan struct{}", rt.grace))
 	}
 	if len(faults) > 0 {
@@ -114,7 +112,7 @@ func NewRoundTripper(platformURL string, tokens TokenSource, opts ...RoundTrippe
 
 // RoundTrip implements [http.RoundTripper].
 func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !rt.isPlatform(req) || req.Header["Authorization"] != nil {
+	if _, own := req.Header["Authorization"]; own || !rt.isPlatform(req) {
 		return rt.base.RoundTrip(req)
 	}
 	used, err := rt.tokens.Authorization()
@@ -133,81 +131,10 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return rt.again(req, resp, used)
 }
 
-// again decides what becomes of a 401: one more try with another token, or the
-// 401 itself.
-func (rt *RoundTripper) again(req *http.Request, resp *http.Response, used []string) (*http.Response, error) {
-	fresh, err := rt.refresh(req.Context(), used)
-	if err != nil {
-		discard(resp)
-		return nil, err
-	}
-	if fresh == nil {
-		rt.reject()
-		return resp, nil
-	}
-	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
-		rt.log.DebugContext(req.Context(), "401: token refreshed, but the body cannot be sent again", "path", req.URL.Path)
-		return resp, nil
-	}
-	discard(resp)
-	if err := req.Context().Err(); err != nil {
-		return nil, err
-	}
-	second := authorized(req, fresh)
-	if req.GetBody != nil {
-		if second.Body, err = req.GetBody(); err != nil {
-			return nil, fmt.Errorf("heartbeat: rewind the body of %s %s: %w", req.Method, req.URL.Path, err)
-		}
-	}
-	rt.log.DebugContext(req.Context(), "401: token refreshed, trying once more", "path", req.URL.Path)
-	resp, err = rt.base.RoundTrip(second)
-	if err != nil {
-		return nil, err
-	}
-	resp.Request = req
-	if resp.StatusCode == http.StatusUnauthorized {
-		rt.reject()
-	}
-	return resp, nil
-}
-
-// refresh returns a token other than used, or nil when there is none, also
-// after the grace period. The error is that of a context that ended while
-// waiting: a refresh that fails is not worth more to the caller than the 401.
-func (rt *RoundTripper) refresh(ctx context.Context, used []string) ([]string, error) {
-	var changed <-chan struct{}
-	if rt.grace > 0 {
-		changed = rt.tokens.(changer).Changed() // before the look, or a change in between is lost
-	}
-	fresh, err := rt.tokens.RefreshAuthorization(used)
-	if err != nil {
-		rt.log.DebugContext(ctx, "401: token not refreshed", "error", err)
-	} else if another(fresh, used) {
-		return fresh, nil
-	}
-	if rt.grace <= 0 {
-		return nil, nil
-	}
-	timer := time.NewTimer(rt.grace)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-timer.C:
-			return nil, nil
-		case <-changed:
-			changed = rt.tokens.(changer).Changed()
-			if fresh, err := rt.tokens.Authorization(); err == nil && another(fresh, used) {
-				return fresh, nil
-			}
-		}
-	}
-}
-
-// Rejected receives when a call to the platform was answered 401 and refreshing
-// the token did not help. It holds one value, so any number of such calls
-// between two looks are one. It is meant for one [Loop].
+// Rejected receives when a call to the platform stayed 401 and refreshing the
+// token did not help, or not before the call's deadline. It holds one value, so
+// any number of such calls between two looks are one. It is meant for one
+// [Loop].
 func (rt *RoundTripper) Rejected() <-chan struct{} { return rt.rejected }
 
 func (rt *RoundTripper) reject() {
@@ -227,32 +154,6 @@ func (rt *RoundTripper) CloseIdleConnections() {
 	}
 }
 
-// isPlatform reports whether req goes to the origin the token is for. The Host
-// header counts too: behind one address may be several servers.
-func (rt *RoundTripper) isPlatform(req *http.Request) bool {
-	if req.URL == nil {
-		return false
-	}
-	if req.URL.Scheme == rt.scheme && req.URL.Host == rt.host && (req.Host == "" || req.Host == rt.host) {
-		return true // as it is written nearly always
-	}
-	return strings.ToLower(req.URL.Scheme) == rt.scheme &&
-		canonicalHost(rt.scheme, req.URL.Host) == rt.host &&
-		(req.Host == "" || canonicalHost(rt.scheme, req.Host) == rt.host)
-}
-
-// canonicalHost is host in lower case, without the port that scheme implies.
-func canonicalHost(scheme, host string) string {
-	host = strings.ToLower(host)
-	switch scheme {
-	case "http":
-		return strings.TrimSuffix(host, ":80")
-	case "https":
-		return strings.TrimSuffix(host, ":443")
-	}
-	return host
-}
-
 // authorized is a shallow copy of req with its own header map, and in it value
 // as Authorization. The values in the map are shared: nobody may write them.
 func authorized(req *http.Request, value []string) *http.Request {
@@ -269,18 +170,6 @@ func authorized(req *http.Request, value []string) *http.Request {
 		out.Header["Authorization"] = value
 	}
 	return out
-}
-
-// another reports whether fresh is a token, and not used.
-func another(fresh, used []string) bool {
-	return len(fresh) > 0 && (len(used) == 0 || fresh[0] != used[0])
-}
-
-// discard reads what little an error answer holds and closes it, so that its
-// connection can carry the next request.
-func discard(resp *http.Response) {
-	_, _ = io.CopyN(io.Discard, resp.Body, drainLimit)
-	closeBody(resp.Body)
 }
 
 func closeBody(body io.Closer) {

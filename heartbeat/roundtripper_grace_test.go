@@ -144,7 +144,9 @@ func TestTheRoundTripperAllocatesLittle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{2, 6, 7} {
+	// Request, map header and map group; from eight headers on the map of the
+	// runtime needs a table and a second group.
+	for n, most := range map[int]float64{0: 3, 2: 3, 6: 3, 7: 3, 8: 5, 15: 5} {
 		req := get(t, "http://p.test/registry/heartbeat")
 		for i := range n {
 			req.Header.Set("X-"+strings.Repeat("a", i+1), "v")
@@ -156,8 +158,8 @@ func TestTheRoundTripperAllocatesLittle(t *testing.T) {
 			}
 			_ = resp.Body.Close()
 		})
-		if got > 3 {
-			t.Errorf("%v allocations with %d headers, want at most 3", got, n)
+		if got > most {
+			t.Errorf("%v allocations with %d headers, want at most %v", got, n, most)
 		}
 	}
 }

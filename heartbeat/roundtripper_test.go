@@ -231,13 +231,20 @@ func TestA403RefreshesNothing(t *testing.T) {
 func TestWithoutATokenTheRequestGoesOutAndMayLearnOne(t *testing.T) {
 	g := newGate(t, "new")
 	path := filepath.Join(t.TempDir(), ".auth_token")
-	tokens := platformauth.NewStore(path, platformauth.WithMinReread(0))
-	rt := roundTripper(t, g.URL, tokens)
+	base := &http.Transport{}
+	t.Cleanup(base.CloseIdleConnections)
+	late := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		resp, err := base.RoundTrip(req)
+		if req.Header.Get("Authorization") == "" && req.URL.Path == "/late" {
+			writeToken(t, path, "new") // the file comes while the call is under way
+		}
+		return resp, err
+	})
+	rt := roundTripper(t, g.URL, platformauth.NewStore(path), heartbeat.WithBase(late))
 	if status, _ := do(t, rt, get(t, g.URL)); status != http.StatusUnauthorized {
 		t.Errorf("got %d, want 401", status)
 	}
-	writeToken(t, path, "new")
-	if status, _ := do(t, rt, get(t, g.URL)); status != http.StatusOK {
+	if status, _ := do(t, rt, get(t, g.URL+"/late")); status != http.StatusOK {
 		t.Errorf("got %d, want the retry with the token that has appeared", status)
 	}
 	if diff := cmp.Diff([]string{"", "", "new"}, g.shown()); diff != "" {
