@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -221,5 +220,3 @@ var parrot = runtime.AgentFunc(func(_ context.Context, turn *runtime.Turn, reply
 	_, err := io.WriteString(reply, "You said: "+turn.Text())
 	return err
 })
-
-var errSecret = errors.New("could not open s3cr3t-key")
