@@ -87,7 +87,7 @@ func decodeSend(params json.RawMessage, d dialect) (*a2a.SendMessageRequest, err
 	if d == v03 {
 		req.Config.ReturnImmediately = c.Blocking != nil && !*c.Blocking
 		if c.Push03 != nil {
-			req.Config.PushConfig = c.Push03.internal("")
+			req.Config.PushConfig = c.Push03.internal(message.TaskID)
 		}
 	} else {
 		req.Config.ReturnImmediately, req.Config.PushConfig = c.ReturnImmediately, c.Push10
@@ -130,19 +130,20 @@ var roles = [...]map[string]a2a.MessageRole{
 
 var roleNames = [...]string{v03: `"user" and "agent"`, v10: `"ROLE_USER" and "ROLE_AGENT"`}
 
-// part makes one part, or says what is wrong with it. A text is a text whatever
-// its kind or type says.
+// part makes one part, or says what is wrong with it. What a part has says what
+// it is, whatever its kind or type says: a text is a text.
 func (p *partIn) part() (part *a2a.Part, problem string) {
 	if p == nil {
 		return nil, "is null"
 	}
 	out := &a2a.Part{Filename: p.Filename, MediaType: p.MediaType, Metadata: p.Metadata}
+	hasURL := p.URL != nil && *p.URL != "" // an empty one is none, as in the Go client
 	hasData := len(p.Data) > 0 && (!bytes.Equal(p.Data, null) || p.Kind == "data" || p.Type == "data")
-	switch n := count(p.Text != nil, p.Raw != nil, p.URL != nil, hasData, p.File != nil); {
+	switch n := count(p.Text != nil, p.Raw != nil, hasURL, hasData, p.File != nil); {
 	case n == 0:
 		return nil, "has none of text, raw, url, data and file"
-	case n > 1 && p.Text == nil:
-		return nil, "has more than one of raw, url, data and file"
+	case n > 1: // to choose one would lose the others without a word
+		return nil, "has more than one of text, raw, url, data and file"
 	case p.Text != nil:
 		out.Content = a2a.Text(*p.Text)
 	case p.Raw != nil:
@@ -151,18 +152,35 @@ func (p *partIn) part() (part *a2a.Part, problem string) {
 			return nil, "has a raw that is not base64"
 		}
 		out.Content = a2a.Raw(raw)
-	case p.URL != nil:
+	case hasURL:
 		out.Content = a2a.URL(*p.URL)
 	case hasData:
 		var value any
 		if json.Unmarshal(p.Data, &value) != nil {
 			return nil, "has data that cannot be read"
 		}
-		out.Content = a2a.Data{Value: value}
+		out.Content, out.Metadata = unwrapData(value, p.Metadata)
 	default:
 		return p.File.part(out)
 	}
 	return out, ""
+}
+
+// dataCompat is the key of a part's metadata by which a2a-go marks data that is
+// no object: 0.3 has only objects there, so it is wrapped as {"value": data}.
+const dataCompat = "data_part_compat"
+
+// unwrapData undoes wrapData.
+func unwrapData(value any, metadata map[string]any) (a2a.Data, map[string]any) {
+	wrapped, ok := value.(map[string]any)
+	if marked, _ := metadata[dataCompat].(bool); !ok || !marked {
+		return a2a.Data{Value: value}, metadata
+	}
+	delete(metadata, dataCompat)
+	if len(metadata) == 0 {
+		metadata = nil
+	}
+	return a2a.Data{Value: wrapped["value"]}, metadata
 }
 
 func (f *fileIn) part(out *a2a.Part) (*a2a.Part, string) {
@@ -172,14 +190,15 @@ func (f *fileIn) part(out *a2a.Part) (*a2a.Part, string) {
 	if f.MIMEType != "" {
 		out.MediaType = f.MIMEType
 	}
+	hasURI := f.URI != nil && *f.URI != ""
 	switch {
-	case f.Bytes != nil && f.URI == nil:
+	case f.Bytes != nil && !hasURI:
 		raw, err := base64.StdEncoding.DecodeString(*f.Bytes)
 		if err != nil {
 			return nil, "has file.bytes that are not base64"
 		}
 		out.Content = a2a.Raw(raw)
-	case f.URI != nil && f.Bytes == nil:
+	case hasURI && f.Bytes == nil:
 		out.Content = a2a.URL(*f.URI)
 	default:
 		return nil, "needs exactly one of file.bytes and file.uri"

@@ -1,6 +1,8 @@
 package jsonrpc
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
@@ -60,8 +62,11 @@ type task03 struct {
 	Artifacts []artifact03   `json:"artifacts,omitempty"`
 	History   []*message03   `json:"history,omitempty"`
 	Metadata  map[string]any `json:"metadata,omitempty"`
-	// Usage repeats metadata["usage"] where the platform looks for it.
-	Usage any `json:"usage,omitempty"`
+	// Usage repeats metadata["usage"] where the platform looks for it, and
+	// Parts the status message of a task that has no other text: without it
+	// the platform takes the JSON of the whole answer for the text.
+	Usage any      `json:"usage,omitempty"`
+	Parts []part03 `json:"parts,omitempty"`
 }
 
 type statusUpdate03 struct {
@@ -137,22 +142,40 @@ func encodeTask(t *a2a.Task, d dialect) any {
 		Kind: "task", ID: t.ID, ContextID: t.ContextID, Status: encodeStatus(t.Status),
 		Metadata: t.Metadata, Usage: t.Metadata["usage"],
 	}
+	text := false
 	for _, a := range t.Artifacts {
+		if a == nil {
+			continue
+		}
 		out.Artifacts = append(out.Artifacts, encodeArtifact(a))
+		text = text || slices.ContainsFunc(a.Parts, isText)
 	}
 	for _, m := range t.History {
-		out.History = append(out.History, encodeMessage(m))
+		if m != nil {
+			out.History = append(out.History, encodeMessage(m))
+		}
+	}
+	if m := out.Status.Message; m != nil && !text {
+		out.Parts = m.Parts
 	}
 	return out
+}
+
+func isText(p *a2a.Part) bool {
+	if p == nil {
+		return false
+	}
+	_, ok := p.Content.(a2a.Text)
+	return ok
 }
 
 func encodeMessage(m *a2a.Message) *message03 {
 	if m == nil {
 		return nil
 	}
-	role := "user"
-	if m.Role == a2a.MessageRoleAgent {
-		role = "agent"
+	role := "agent" // also when it has none: it is the agent that answers
+	if m.Role == a2a.MessageRoleUser {
+		role = "user"
 	}
 	return &message03{
 		Kind: "message", ID: m.ID, Role: role, Parts: encodeParts(m.Parts), ContextID: m.ContextID, TaskID: m.TaskID,
@@ -211,12 +234,20 @@ func encodeParts(parts a2a.ContentParts) []part03 {
 		case a2a.URL:
 			out = append(out, part03{Kind: "file", File: &file03{URI: string(c), Name: p.Filename, MIMEType: p.MediaType}, Metadata: p.Metadata})
 		case a2a.Data:
-			value := c.Value
-			if _, object := value.(map[string]any); !object {
-				value = map[string]any{"value": value} // 0.3 has only objects there
-			}
-			out = append(out, part03{Kind: "data", Data: value, Metadata: p.Metadata})
+			data, metadata := wrapData(c.Value, p.Metadata)
+			out = append(out, part03{Kind: "data", Data: data, Metadata: metadata})
 		}
 	}
 	return out
+}
+
+// wrapData makes an object of data, as 0.3 wants it, in a2a-go's way.
+func wrapData(value any, metadata map[string]any) (data, marked map[string]any) {
+	if object, ok := value.(map[string]any); ok && object != nil {
+		return object, metadata
+	}
+	marked = make(map[string]any, len(metadata)+1)
+	maps.Copy(marked, metadata)
+	marked[dataCompat] = true
+	return map[string]any{"value": value}, marked
 }

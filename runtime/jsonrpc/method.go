@@ -194,7 +194,13 @@ func listTasks(ctx context.Context, to a2asrv.RequestHandler, params json.RawMes
 	if req.HistoryLength != nil && *req.HistoryLength < 0 {
 		return nil, invalidParams("params.historyLength is negative")
 	}
-	return to.ListTasks(ctx, &req)
+	list, err := to.ListTasks(ctx, &req)
+	if err == nil && list != nil && list.Tasks == nil {
+		empty := *list
+		empty.Tasks = []*a2a.Task{} // not null
+		list = &empty
+	}
+	return list, err
 }
 
 func extendedCard(ctx context.Context, to a2asrv.RequestHandler, params json.RawMessage) (any, error) {

@@ -124,12 +124,18 @@ func listPush(d dialect) func(context.Context, a2asrv.RequestHandler, json.RawMe
 		list, err := to.ListTaskPushConfigs(ctx, &a2a.ListTaskPushConfigRequest{
 			Tenant: p.Tenant, TaskID: p.TaskID, PageSize: p.PageSize, PageToken: p.PageToken,
 		})
-		if err != nil || d == v10 {
-			return list, err
+		if err != nil || list == nil {
+			return nil, err
 		}
 		out := []any{}
 		for _, c := range list.Configs {
 			out = append(out, encodePush(c, d))
+		}
+		if d == v10 {
+			return struct {
+				Configs       []any  `json:"configs"`
+				NextPageToken string `json:"nextPageToken,omitempty"`
+			}{out, list.NextPageToken}, nil
 		}
 		return out, nil
 	}
