@@ -59,6 +59,28 @@
 // Package heartbeat tells how it recovers. A workspace that the platform has
 // removed says so and waits to be stopped.
 //
+// # Health
+//
+// /livez is 200 unless the heartbeats hang. /readyz is 200 when the platform can
+// use the workspace, else 503, with "reasons": starting, not registered, no
+// heartbeat accepted, token not accepted, paused or removed on the platform,
+// wedged, draining. Its "warnings" stop nobody, but somebody should see to them:
+// a refused address, a token that could not be saved.
+//
+// # The end
+//
+// When Run's context ends, new messages are answered with 503, so that the
+// platform keeps them; running turns may finish within [WithDrainTimeout], then
+// their contexts end and they have one more second; the last heartbeat takes at
+// most 1.5 s, answers under way and [Closer] half a second each. On a platform
+// that answers and with turns that end, that is a few milliseconds.
+//
+// # Log
+//
+// Every line carries workspace_id; lines about one turn carry task_id. What
+// repeats is a warning twice, an error with what to do the third time, and then
+// every twentieth time, and one line says when it is over.
+//
 // # Several in one process
 //
 // There are no globals: any number of Runtimes live in one process, each with

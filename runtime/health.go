@@ -76,8 +76,8 @@ func (r *Runtime) readiness() health {
 	case stopped:
 		return health{Reasons: []string{"stopped"}}
 	}
-	_, err := r.tokens.Token()
-	h := judge(r.loop.Status(), err == nil, time.Now())
+	bearer, _ := r.tokens.Authorization()
+	h := judge(r.loop.Status(), len(bearer) > 0, time.Now())
 	if reason, since, wedged := r.state.Wedged(); wedged {
 		h.Reasons = append(h.Reasons, fmt.Sprintf("the agent has been wedged since %s: %s", since.UTC().Format(time.RFC3339), reason))
 	}

@@ -105,9 +105,8 @@ func (r *Runtime) configure(ctx context.Context) (*config.Config, error) {
 
 func (r *Runtime) preflight() config.PreflightEnv {
 	return config.PreflightEnv{
-		Getenv:    r.set.getenv,
-		TokenPath: r.tokens.Path(),
-		SkipPort:  true, // listening finds out, and says so better
+		Getenv:   r.set.getenv,
+		SkipPort: true, // listening finds out, and says so better
 	}
 }
 

@@ -44,6 +44,7 @@ type settings struct {
 	listener     net.Listener
 	noServer     bool
 	transport    http.RoundTripper
+	tokens       heartbeat.TokenStore
 	ownTransport bool // made here, so closed here
 	interval     time.Duration
 	limits       Limits
@@ -117,6 +118,13 @@ func WithoutServer() Option {
 // the bearer above it and never closes it. Default: a transport of its own.
 func WithTransport(base http.RoundTripper) Option {
 	return optionFunc(func(s *settings) { s.transport = base })
+}
+
+// WithTokenStore sets where the workspace's token is kept, for those who keep it
+// elsewhere than in a file. Default: the file .auth_token below [WithConfigDir],
+// as a [platformauth.Store].
+func WithTokenStore(tokens heartbeat.TokenStore) Option {
+	return optionFunc(func(s *settings) { s.tokens = tokens })
 }
 
 // WithHeartbeatInterval sets how often the platform hears from an idle

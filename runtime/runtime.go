@@ -27,7 +27,7 @@ type Runtime struct {
 	agent  Agent
 	set    settings
 	log    *slog.Logger
-	tokens *platformauth.Store
+	tokens heartbeat.TokenStore
 	auth   *heartbeat.RoundTripper
 	client *registry.Client
 	state  *heartbeat.State
@@ -79,7 +79,10 @@ func New(agent Agent, opts ...Option) (*Runtime, error) {
 		return nil, fmt.Errorf("runtime: %w", errors.Join(s.faults...))
 	}
 	r.log = s.logger.With("workspace_id", s.workspaceID.value)
-	r.tokens = platformauth.NewStore(filepath.Join(s.configDir, ".auth_token"), platformauth.WithLogger(r.log))
+	r.tokens = s.tokens
+	if r.tokens == nil {
+		r.tokens = platformauth.NewStore(filepath.Join(s.configDir, ".auth_token"), platformauth.WithLogger(r.log))
+	}
 
 	// A call to the platform passes, outermost first: the client's retries, the
 	// bearer with its one retry, the connections.
