@@ -3,6 +3,7 @@ package heartbeat_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,8 +30,18 @@ func TestBeatEveryIntervalGiveOrTakeATenth(t *testing.T) {
 		if least > 28*time.Second || most < 32*time.Second {
 			t.Errorf("pauses between %v and %v do not spread", least, most)
 		}
-		if got := len(b.calls(0, "verify")); got < 217 || got > 267 {
+		verifies := b.calls(0, "verify")
+		if got := len(verifies); got < 217 || got > 267 {
 			t.Errorf("%d verifies in 240 intervals, want one per interval", got)
+		}
+		alone := 0
+		for _, v := range verifies {
+			if !slices.ContainsFunc(beats, func(c bedCall) bool { return c.at == v.at }) {
+				alone++
+			}
+		}
+		if alone > 0 {
+			t.Errorf("%d verifies did not follow a heartbeat", alone)
 		}
 		if got := len(b.calls(0, "register")); got != 1 {
 			t.Errorf("%d registrations", got)
@@ -268,6 +279,23 @@ func TestBackOffOfAlternatingFailuresMakesNoStorm(t *testing.T) {
 		b.pass(10 * time.Minute)
 		if got := len(b.calls(0, "beat")); got > 80 {
 			t.Errorf("%d heartbeats in ten minutes", got)
+		}
+		b.end()
+	})
+}
+
+func TestTasksDuringAnOutageDoNotHurryTheBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, "T1")
+		b.run()
+		b.script(only("beat", always(bedAnswer{status: 503, body: `{"error":"down"}`})))
+		for range 600 {
+			b.state.Begin("task")()
+			b.loop.Beat()
+			b.pass(time.Second)
+		}
+		if got := len(b.calls(0, "beat")); got > 80 {
+			t.Errorf("%d heartbeats in ten minutes of outage", got)
 		}
 		b.end()
 	})

@@ -18,7 +18,7 @@ import (
 //	1  re-read the file, once more with another token      RoundTripper
 //	2  watch the file, beat the moment it changes          tokenChanged, prove
 //	3  after a first wait, look at the row                 startLook, looked
-//	     removed: the end       asleep: wait, look again   remove, asleep
+//	     removed: the end       asleep: wait, look again   remove, waitAsleep
 //	     trouble: back off                                 nextRung
 //	4  alive: register with the token in hand              startRegister
 //	     a new token: save it, prove it                    minted, prove
@@ -52,7 +52,6 @@ type tokenCheck struct {
 	climbing bool // the token is in question
 	proving  bool // there is a new answer to that, not yet proved
 	since    time.Time
-	call     string // what was answered 401
 	rounds   outage
 	rungs    backoff
 	alarm    string
@@ -68,7 +67,7 @@ func (l *life) unauthorized(now time.Time, call string, generation int, err erro
 	}
 	t.accepted = false
 	if !t.climbing {
-		t.climbing, t.proving, t.since, t.call = true, false, now, call
+		t.climbing, t.proving, t.since = true, false, now
 		t.rounds, t.suspect, t.verifyAt = outage{}, false, time.Time{}
 		t.rungs.reset()
 		t.rungs.limit = l.interval
@@ -101,12 +100,9 @@ func (l *life) nextRung(now time.Time, kind failure, retryAfter time.Duration, m
 	t := &l.token
 	l.lastError = err
 	t.rounds.fail(now)
-	wait := t.rungs.wait(now, kind, l.random())
+	wait := l.wait(&t.rungs, now, kind, retryAfter)
 	if kind == unauthorized {
 		wait = max(wait, t.pause)
-	}
-	if retryAfter > 0 {
-		wait = max(wait, l.boundRetryAfter(retryAfter))
 	}
 	l.join.at = now.Add(wait)
 	do := t.alarm
@@ -114,6 +110,16 @@ func (l *life) nextRung(now time.Time, kind failure, retryAfter time.Duration, m
 		do = "see that the platform is well and that it can write the workspace's token file"
 	}
 	t.rounds.log(l.log, msg, do, slog.Any("error", err), slog.Duration("outage", now.Sub(t.since)), slog.Duration("wait", wait))
+}
+
+// keepClimbing sees to it that a climb always has a next step. An answer that
+// came too late to count, because the token changed or went away meanwhile, may
+// have been the only one.
+func (l *life) keepClimbing(now time.Time) {
+	t := &l.token
+	if t.climbing && !t.proving && l.join.at.IsZero() && !l.errand.busy() {
+		l.join.at = now.Add(l.firstWait())
+	}
 }
 
 // lockedOut notes that nothing the workspace can do brings a token: only the
@@ -245,10 +251,7 @@ func (l *life) verified(now time.Time, generation int, state *registry.Workspace
 	case kind == unauthorized:
 		l.unauthorized(now, "verify", generation, info.Err)
 	default: // no news of the token
-		wait := t.pace.wait(now, kind, l.random())
-		if retryAfter > 0 {
-			wait = max(wait, l.boundRetryAfter(retryAfter))
-		}
+		wait := l.wait(&t.pace, now, kind, retryAfter)
 		t.verifyAt = now.Add(wait)
 		l.log.Debug("the token could not be verified", slog.Any("error", info.Err), slog.Duration("wait", wait))
 	}

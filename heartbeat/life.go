@@ -124,6 +124,7 @@ func (l *life) startDue(now time.Time) {
 		}
 	}
 	l.checkSuspicion(now)
+	l.keepClimbing(now)
 	for _, e := range []struct {
 		at    time.Time
 		start func(time.Time)
@@ -242,6 +243,15 @@ func (l *life) remove() {
 	l.gone = fmt.Errorf("%w: %s", ErrRemoved, l.client.WorkspaceID())
 	l.log.Error("the platform has removed this workspace, the heartbeat ends",
 		slog.String("do", "stop the adapter; to have the workspace back, create it anew"))
+}
+
+// wait returns how long to wait after a failure: what the back-off says, or what
+// the platform asked for when that is longer. The latter gets a tenth of jitter,
+// since a fleet is told the same number, and a bound, since it must not cost the
+// workspace its life.
+func (l *life) wait(pace *backoff, now time.Time, kind failure, retryAfter time.Duration) time.Duration {
+	asked := retryAfter + time.Duration(l.random()*float64(retryAfter/10))
+	return max(pace.wait(now, kind, l.random()), min(asked, max(l.ttl/2, l.interval)))
 }
 
 // callTimeout is the deadline of one call.

@@ -146,12 +146,10 @@ func (l *life) beatFailed(now time.Time, generation int, err error) {
 	}
 	wait := l.spread(l.interval)
 	if kind.passing() {
-		wait = b.pace.wait(now, kind, l.random())
+		wait = l.wait(&b.pace, now, kind, retryAfter)
 	}
 	if retryAfter > 0 {
-		retryAfter = l.boundRetryAfter(retryAfter)
-		b.holdUntil = now.Add(retryAfter)
-		wait = max(wait, retryAfter)
+		b.holdUntil = now.Add(wait)
 	}
 	l.beatBy(now.Add(wait), BeatRetry)
 	if kind == unreachable && timedOut(err) && !b.outage.idleClosed && l.transport != nil {
@@ -166,18 +164,14 @@ func (l *life) beatFailed(now time.Time, generation int, err error) {
 	}
 	b.logged = true
 	do := remedy(kind, err)
-	if _, tokenErr := l.tokens.Authorization(); kind == unreachable && tokenErr != nil {
-		// The call never left the house.
-		do = "the token file cannot be read: mend its path and permissions"
+	if kind == unreachable {
+		if _, tokenErr := l.tokens.Authorization(); tokenErr != nil {
+			// The call never left the house.
+			do = "the token file cannot be read: mend its path and permissions"
+		}
 	}
 	if b.outage.alarming() {
 		b.alarm = "heartbeats fail: " + do
 	}
 	b.outage.log(l.log, "heartbeat failed", do, slog.Any("error", err), slog.String("kind", kind.String()), slog.Duration("next_beat", wait))
-}
-
-// boundRetryAfter keeps a Retry-After from costing the workspace its life, and
-// spreads a fleet that was told the same number.
-func (l *life) boundRetryAfter(d time.Duration) time.Duration {
-	return min(d+time.Duration(l.random()*float64(d/10)), max(l.ttl/2, l.interval))
 }

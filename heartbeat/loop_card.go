@@ -71,10 +71,7 @@ func (l *life) carded(now time.Time, announced, generation int, info UpdateCardI
 			slog.String("do", "mend the card; it is pushed again when it is announced"))
 		return
 	}
-	wait := c.pace.wait(now, kind, l.random())
-	if retryAfter > 0 {
-		wait = max(wait, l.boundRetryAfter(retryAfter))
-	}
+	wait := l.wait(&c.pace, now, kind, retryAfter)
 	c.at = now.Add(wait)
 	c.outage.log(l.log, "pushing the agent card failed", remedy(kind, info.Err), slog.Any("error", info.Err), slog.Duration("wait", wait))
 	if kind == unauthorized && l.token.bearer != "" {

@@ -318,10 +318,7 @@ func (l *life) joinFailed(now time.Time, kind failure, retryAfter time.Duration,
 	}
 	j := &l.join
 	j.outage.fail(now)
-	wait := j.pace.wait(now, kind, l.random())
-	if retryAfter > 0 {
-		wait = max(wait, l.boundRetryAfter(retryAfter))
-	}
+	wait := l.wait(&j.pace, now, kind, retryAfter)
 	j.at = now.Add(wait)
 	j.outage.log(l.log, msg, remedy(kind, err), slog.Any("error", err), slog.String("kind", kind.String()), slog.Duration("wait", wait))
 }

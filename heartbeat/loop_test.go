@@ -225,6 +225,9 @@ func TestRefusedCardIsNotRepeated(t *testing.T) {
 		if got := len(b.calls(0, "card")); got != 1 {
 			t.Errorf("%d pushes of a card that is refused", got)
 		}
+		if s := b.loop.Status(); s.LastError != nil {
+			t.Errorf("still in the status: %v", s.LastError)
+		}
 		b.end()
 	})
 }

@@ -124,7 +124,7 @@ func (l *life) saved(now time.Time, token string, err error, again bool) {
 	}
 	s.token = token
 	s.outage.fail(now)
-	wait := s.pace.wait(now, unavailable, l.random())
+	wait := l.wait(&s.pace, now, unavailable, 0)
 	s.at = now.Add(wait)
 	const do = "make the directory of the token file writable: the platform shows a token only once, and a restart would lose this one"
 	s.alarm = "the workspace's token is not on disk: " + do

@@ -24,7 +24,6 @@ type real struct {
 	path     string
 	loop     *heartbeat.Loop
 	http     *http.Client
-	stop     func()
 }
 
 func newReal(t *testing.T, interval time.Duration, opts ...registrytest.Option) *real {

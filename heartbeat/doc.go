@@ -1,0 +1,82 @@
+// Package heartbeat keeps a workspace alive on the platform. It has three
+// parts, each of use without the others:
+//
+//   - [RoundTripper] adds the workspace's token to every call and, on a 401,
+//     re-reads it and tries once more
+//   - [State] is what the workspace says about itself: its running tasks, how
+//     its turns went, whether it is wedged, what it can do
+//   - [Loop] registers, sends heartbeats with that State, and recovers from
+//     token rotations and outages
+//
+// All together:
+//
+//	tokens := platformauth.NewStore("")
+//	transport, err := heartbeat.NewRoundTripper(url, tokens)
+//	client, err := registry.NewClient(url, id, registry.WithTransport(transport))
+//	state := heartbeat.NewState()
+//	loop, err := heartbeat.NewLoop(heartbeat.LoopConfig{
+//		Client: client, Transport: transport, Tokens: tokens, State: state,
+//		Registration: func() heartbeat.Registration {
+//			return heartbeat.Registration{URL: "https://agent.example", Card: card}
+//		},
+//	})
+//	err = loop.Run(ctx) // until ctx ends or the workspace is removed
+//
+// # Life
+//
+// [Loop.Run] registers, then beats every 30 s, a tenth more or less. When a
+// task begins or ends or the wedge changes, it beats at once: five times in a
+// row, then once per second, and the last edge is always told, since the
+// platform hands out one queued message per heartbeat. At the end it beats one
+// last time. A heartbeat never waits for any call but the heartbeat before it,
+// and each call has a deadline: 10 s or a third of the interval.
+//
+// Every heartbeat carries the full State, because the platform overwrites all
+// it knows with what a heartbeat says and clears what is missing.
+//
+// # Tokens
+//
+// The platform rotates a workspace's token when it restarts the workspace: it
+// revokes the old one, issues another one and writes that into the token file,
+// in this order, not atomically and sometimes late. What holds here:
+//
+//   - A 401 is a question, not a verdict. A platform whose database is down
+//     answers 401 to good tokens. Nothing is thrown away because of one.
+//   - A heartbeat's 200 proves nothing: while a workspace has no live token the
+//     platform accepts any. So the Loop makes one call per interval that needs a
+//     good token (GET /workspaces/{id}/state), and only such a call ends a
+//     recovery. A 401 that anybody else's call meets on the same transport
+//     makes it do so at once.
+//   - A token that the platform issues is on disk before anything else happens,
+//     since it is shown only once. If it cannot be written, it is used from
+//     memory and the writing repeated.
+//   - The moment the token changes, a heartbeat goes out with it, whatever its
+//     back-off says.
+//
+// The way from a 401 to a good token is drawn in ladder.go.
+//
+// # When things fail
+//
+//	what                       what the Loop does
+//	no answer, 5xx, 429        backs off with jitter up to the interval; Retry-After is obeyed
+//	any other status           a failure too; the next try is the next heartbeat
+//	401                        the ladder: file, row, registration
+//	403                        is no 401: nothing is refreshed
+//	registration refused, 400  heartbeats alone, the card pushed by itself; tried again with another
+//	                           address or after Announce
+//	silence beyond the TTL     registers again: only that makes the platform watch it again
+//	paused, hibernated         waits; a registration would wake it
+//	removed                    Run returns ErrRemoved
+//
+// It never gives up while its context lives. What an operator should know is in
+// [Status], which readiness endpoints read, and in the log: a warning twice, an
+// error with what to do, then one in twenty, and a line with the length of the
+// outage when it is over. Keys in the log: workspace_id, call, kind, attempt,
+// wait, next_beat, outage, failures, rounds, url, error, do.
+//
+// # Several in one process
+//
+// There is no package state. Make one RoundTripper, registry.Client, State and
+// Loop per workspace and let the RoundTrippers share a base transport; a Loop
+// then costs two goroutines and about 14 KB.
+package heartbeat
