@@ -47,7 +47,7 @@ func (Agent) Run(ctx context.Context, turn *runtime.Turn, reply *runtime.Reply) 
 		return count(reply, rest)
 	case command == "sleep" && rest != "":
 		return sleep(ctx, reply, rest)
-	case command == "fail":
+	case command == "fail" && rest != "":
 		return errors.New(rest)
 	case command == "panic" && rest == "":
 		panic("the message told me to")

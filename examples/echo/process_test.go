@@ -184,6 +184,10 @@ func TestCommandsThroughThePlatform(t *testing.T) {
 		{"fail because", `"failed"`, "completed"},
 		{"panic", `"failed"`, "goroutine"},
 		{"sleep 10ms", `"completed"`, "failed"},
+		{"fail", "You said: fail", "failed"},
+		{"count 0", "count takes a whole number from 1 to 100000", "completed"},
+		{"count 100001", "count takes", "completed"},
+		{"sleep soon", "sleep takes a duration such as 2s, up to 10m0s", "completed"},
 	} {
 		if got := <-p.say(c.say); !strings.Contains(got, c.want) || strings.Contains(got, c.not) {
 			t.Errorf("%s: %s", c.say, got)
