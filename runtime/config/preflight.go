@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -35,8 +31,13 @@ type PreflightEnv struct {
 }
 
 // Preflight looks at the place the workspace is about to start in: variables,
-// files, directory, port, token and platform. What it finds are errors when the
-// workspace could not work, and warnings when it may well.
+// token, directory, port, files and platform. What it finds are errors when the
+// workspace could not work, and warnings when it may well. It runs nothing of
+// the adapter, and works on the Config that [Load] returns beside an error, so
+// that both can be shown at once.
+//
+// The port is looked at by listening on it for a moment, and the directory by
+// making an empty file there and removing it.
 func Preflight(ctx context.Context, cfg *Config, env PreflightEnv) Report {
 	p := &preflight{cfg: cfg, env: env}
 	if p.env.Getenv == nil {
@@ -48,13 +49,12 @@ func Preflight(ctx context.Context, cfg *Config, env PreflightEnv) Report {
 	p.adapter()
 	p.variables()
 	p.authTokenFile()
-	p.directory()
+	p.directory(p.token())
 	if !env.SkipPort {
 		p.port(ctx)
 	}
 	p.promptFiles()
 	p.skills()
-	p.token()
 	if env.Platform != nil {
 		p.platform(ctx)
 	}
@@ -83,106 +83,21 @@ func (p *preflight) adapter() {
 	}
 }
 
-// variables checks required_env. "A|B" asks for any one of them.
-func (p *preflight) variables() {
-	for _, entry := range p.cfg.RuntimeConfig.RequiredEnv {
-		names := strings.FieldsFunc(entry, func(r rune) bool { return r == '|' || r == ' ' })
-		if p.anySet(names) {
-			continue
-		}
-		message, fix := "the variable "+entry+" is not set", "set it in the workspace's environment, for example as a secret on the platform"
-		if len(names) > 1 {
-			message = "none of the variables " + strings.Join(names, ", ") + " is set"
-			fix = "set one of them in the workspace's environment, for example as a secret on the platform"
-		}
-		p.add(Error, "runtime_config.required_env", message, fix, nil)
-	}
-}
-
-func (p *preflight) anySet(names []string) bool {
-	return slices.ContainsFunc(names, func(n string) bool { return p.env.Getenv(n) != "" })
-}
-
-// authTokenFile is the deprecated way to give an agent its key; it is good
-// when the file is there or the variables make up for it.
-func (p *preflight) authTokenFile() {
-	rc := p.cfg.RuntimeConfig
-	if rc.AuthTokenFile == "" {
-		return
-	}
-	p.add(Warning, "runtime_config.auth_token_file", "is deprecated", "use required_env", nil)
-	path := rc.AuthTokenFile
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(p.cfg.Dir, path)
-	}
-	if _, err := os.Stat(path); err == nil {
-		return
-	}
-	if rc.AuthTokenEnv != "" && p.env.Getenv(rc.AuthTokenEnv) != "" {
-		return
-	}
-	if len(rc.RequiredEnv) > 0 && !slices.ContainsFunc(rc.RequiredEnv, func(n string) bool {
-		return !p.anySet(strings.FieldsFunc(n, func(r rune) bool { return r == '|' || r == ' ' }))
-	}) {
-		return
-	}
-	p.add(Error, "runtime_config.auth_token_file", "the file does not exist", "write the file, or use required_env", nil)
-}
-
-// directory has to be writable: the token the platform issues goes there, and
-// it issues one only once.
-func (p *preflight) directory() {
-	dir := p.cfg.Dir
-	if dir == "" {
-		return
-	}
-	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		// Saving a token makes it, if its parent lets us.
-		if parent := existingParent(dir); !writable(parent) {
-			p.add(Error, dir, "the config directory does not exist and cannot be made", "make it, or set CONFIGS_DIR to one that exists", err)
-		}
-		return
-	case err != nil:
-		p.add(Error, dir, "the config directory cannot be looked at: "+reason(err), "set CONFIGS_DIR to a directory of this process", err)
-		return
-	case !info.IsDir():
-		p.add(Error, dir, "the config directory is not a directory", "set CONFIGS_DIR to a directory", nil)
-		return
-	}
-	if !writable(dir) {
-		p.add(Error, dir, "the config directory is not writable, so a token that the platform issues would be lost", "let the user of this process write there, or set CONFIGS_DIR to another directory", nil)
-	}
-}
-
-func existingParent(dir string) string {
-	for {
-		parent := filepath.Dir(dir)
-		if _, err := os.Stat(parent); err == nil || parent == dir {
-			return parent
-		}
-		dir = parent
-	}
-}
-
-// writable finds out by writing: modes do not tell of read-only file systems.
-func writable(dir string) bool {
-	f, err := os.CreateTemp(dir, ".preflight-*")
-	if err != nil {
-		return false
-	}
-	_ = f.Close()
-	return os.Remove(f.Name()) == nil
-}
-
+// port has to be free. Range is checked again, for a Config made by hand.
 func (p *preflight) port(ctx context.Context) {
+	if n := p.cfg.A2A.Port; n < 1 || n > 65535 {
+		p.add(Error, "a2a.port", fmt.Sprintf("%d is out of range", n), "write a number from 1 to 65535", nil)
+		return
+	}
 	addr := ":" + strconv.Itoa(p.cfg.A2A.Port)
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
 	if err == nil {
-		_ = l.Close()
+		_ = l.Close() // nobody has connected
 		return
+	}
+	if ctx.Err() != nil {
+		return // the caller has gone; that says nothing of the port
 	}
 	message, fix := "the port cannot be listened on", "set a2a.port to another one"
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -193,49 +108,7 @@ func (p *preflight) port(ctx context.Context) {
 	p.add(Error, "a2a.port", message, fix, err)
 }
 
-func (p *preflight) promptFiles() {
-	files := p.cfg.PromptFiles
-	if !p.cfg.Has("prompt_files") {
-		return // system-prompt.md by default, and nobody asked for it
-	}
-	for _, name := range files {
-		path := name
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(p.cfg.Dir, name)
-		}
-		if _, err := os.Stat(path); err != nil {
-			p.add(Warning, "prompt_files", "the prompt file "+quote(name)+" is missing", "write it, or remove the entry", err)
-		}
-	}
-}
-
-func (p *preflight) skills() {
-	seen := map[string]bool{}
-	for _, name := range p.cfg.Skills {
-		if seen[name] {
-			p.add(Warning, "skills", "the skill "+quote(name)+" is listed twice", "remove one of the two", nil)
-			continue
-		}
-		seen[name] = true
-		if _, err := os.Stat(filepath.Join(p.cfg.Dir, "skills", name, "SKILL.md")); err != nil {
-			p.add(Warning, "skills", "the skill "+quote(name)+" has no file skills/"+name+"/SKILL.md", "install the skill, or remove the entry", err)
-		}
-	}
-}
-
-// token is a warning: the first registration brings one.
-func (p *preflight) token() {
-	info, err := os.Stat(p.env.TokenPath)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		p.add(Warning, p.env.TokenPath, "there is no token yet", "nothing, if this workspace has never been registered: the platform will issue one", nil)
-	case err != nil:
-		p.add(Warning, p.env.TokenPath, "the token file cannot be looked at: "+reason(err), "let the user of this process read it", err)
-	case info.Mode().Perm()&0o007 != 0:
-		p.add(Warning, p.env.TokenPath, fmt.Sprintf("the token file can be read by others (mode %04o)", info.Mode().Perm()), "chmod 600 "+p.env.TokenPath, nil)
-	}
-}
-
+// platform has to answer some time, not now.
 func (p *preflight) platform(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, platformPatience)
 	defer cancel()

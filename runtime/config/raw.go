@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
-	"strings"
+	"strconv"
 
 	"gopkg.in/yaml.v3"
 )
@@ -13,8 +13,10 @@ import (
 // Raw is a section of the file as it was written. It is printed as
 // "[section]", since it may hold secrets.
 type Raw struct {
-	node *yaml.Node
-	name string // of the file
+	node  *yaml.Node
+	name  string // of the file
+	path  string // dotted key of the section
+	lines *lines
 }
 
 // IsZero reports whether the section was not there.
@@ -36,8 +38,12 @@ func (r Raw) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // Decode decodes the section into v, a pointer, as gopkg.in/yaml.v3 does. Keys
 // that v does not have are left alone; without the section v keeps what it
-// holds. The error wraps [ErrInvalid] and names lines and types, never a value.
+// holds. The error wraps [ErrInvalid] and says for all values of a wrong type
+// where they stand and what was expected, never what they are.
 func (r Raw) Decode(v any) error {
+	if to := reflect.ValueOf(v); to.Kind() != reflect.Pointer || to.IsNil() {
+		return fmt.Errorf("config: decoding %s needs a pointer that is not nil, not %T", r.path, v)
+	}
 	if r.IsZero() {
 		return nil
 	}
@@ -47,67 +53,57 @@ func (r Raw) Decode(v any) error {
 	}
 	var types *yaml.TypeError
 	if !errors.As(err, &types) {
-		return fmt.Errorf("%s: %w: the section cannot be decoded", r.name, ErrInvalid)
-	}
-	lines := make([]string, len(types.Errors))
-	for i, text := range types.Errors {
-		lines[i] = quoted.ReplaceAllString(text, "the value")
-	}
-	return fmt.Errorf("%s: %w: %s", r.name, ErrInvalid, strings.Join(lines, "; "))
-}
-
-// quoted finds the value in the parser's texts, such as
-// "line 3: cannot unmarshal !!str `secret` into int".
-var quoted = regexp.MustCompile("(?s)`.*?`")
-
-// UnknownRuntimeKeys reports, as warnings, the keys of runtime_config that
-// neither the library nor v, a pointer to the adapter's struct, knows. A v that
-// is no pointer to a struct knows them all.
-func (c *Config) UnknownRuntimeKeys(v any) Report {
-	raw := c.RuntimeConfig.Raw
-	known := c.RuntimeConfig.fields()
-	t := reflect.TypeOf(v)
-	if raw.IsZero() || t == nil || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
-		return nil
-	}
-	if !yamlKeys(t.Elem(), known) {
-		return nil
+		// The text of another error may quote the value.
+		return Report{r.problem(Error, r.node, r.path, "cannot be decoded into "+reflect.TypeOf(v).Elem().String(), "", err)}.Err()
 	}
 	var report Report
-	for i := 0; i+1 < len(raw.node.Content); i += 2 {
-		name := deref(raw.node.Content[i])
-		if _, ok := known[name.Value]; ok {
-			continue
-		}
-		fix := "remove it; nothing reads it"
-		if guess := closest(name.Value, known); guess != "" {
-			fix = "did you mean " + guess + "?"
-		}
-		report = append(report, Problem{
-			Severity: Warning, Key: join("runtime_config", name.Value), File: raw.name,
-			Line: name.Line, Column: name.Column, Message: "unknown key", Fix: fix,
-		})
+	for _, text := range types.Errors {
+		report = append(report, r.mismatch(text))
 	}
-	return report
+	return report.Err()
 }
 
-// yamlKeys adds the keys that gopkg.in/yaml.v3 reads into t. It returns false
-// when t takes any key.
-func yamlKeys(t reflect.Type, into map[string]field) bool {
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, flags, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		switch {
-		case !f.IsExported() || name == "-":
-		case strings.Contains(flags, "inline"):
-			if f.Type.Kind() != reflect.Struct || !yamlKeys(f.Type, into) {
-				return false
+func (r Raw) problem(s Severity, n *yaml.Node, key, message, fix string, cause error) Problem {
+	at := r.lines.parser(n.Line, n.Column)
+	return Problem{Severity: s, Key: key, File: r.name, Line: at.line, Column: at.column, Message: message, Fix: fix, Cause: cause}
+}
+
+// wrongType is the parser's text for a value of the wrong type; it quotes the
+// beginning of the value.
+var wrongType = regexp.MustCompile("(?s)^line (\\d+): cannot unmarshal (\\S+)(?: `.*`)? into (.+)$")
+
+// mismatch makes a problem of one of the parser's texts.
+func (r Raw) mismatch(text string) Problem {
+	m := wrongType.FindStringSubmatch(text)
+	if m == nil {
+		return r.problem(Error, r.node, r.path, "has a value that cannot be decoded", "", nil)
+	}
+	line, _ := strconv.Atoi(m[1])
+	key, n := locate(r.node, r.path, line, m[2])
+	if n == nil {
+		key, n = r.path, r.node
+	}
+	return r.problem(Error, n, key, "is "+describe(n)+"; expected "+m[3], "write a value of that type", nil)
+}
+
+// locate finds the value that the parser means by a line and a tag.
+func locate(n *yaml.Node, key string, line int, tag string) (string, *yaml.Node) {
+	if n.Line == line && n.ShortTag() == tag && n.Kind != yaml.AliasNode {
+		return key, n
+	}
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if at, found := locate(deref(n.Content[i+1]), join(key, deref(n.Content[i]).Value), line, tag); found != nil {
+				return at, found
 			}
-		case name != "":
-			into[name] = ignored
-		default:
-			into[strings.ToLower(f.Name)] = ignored
+		}
+	case yaml.SequenceNode:
+		for i, item := range n.Content {
+			if at, found := locate(deref(item), key+"["+strconv.Itoa(i)+"]", line, tag); found != nil {
+				return at, found
+			}
 		}
 	}
-	return true
+	return "", nil
 }

@@ -45,7 +45,7 @@ runtime_config:
 	var fewer struct {
 		Temprature float64 `yaml:"temprature"`
 	}
-	got := problems(c.UnknownRuntimeKeys(&fewer))
+	got := c.UnknownRuntimeKeys(&fewer)
 	if len(got) != 4 || got[1].Key != "runtime_config.temperature" || got[1].Fix != "did you mean temprature?" {
 		t.Errorf("unknown keys: %+v", got)
 	}
@@ -63,7 +63,7 @@ func TestDecodeRuntimeNamesThePlaceAndNotTheValue(t *testing.T) {
 		GatewayPort int `yaml:"gateway_port"`
 	}
 	err := c.DecodeRuntime(&mine)
-	if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "line 2") || strings.Contains(err.Error(), "s3cr3t") {
+	if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "config.yaml:2:17: runtime_config.gateway_port: is a text; expected int") || strings.Contains(err.Error(), "s3cr3t") {
 		t.Errorf("DecodeRuntime() = %v", err)
 	}
 	none, _ := parse(t, "")
@@ -95,7 +95,7 @@ func TestAConfigIsPrintedWithoutItsSecrets(t *testing.T) {
 func TestTheReportAsAPersonReadsIt(t *testing.T) {
 	_, report := parse(t, "nmae: x\ntier: 9\n")
 	want := `1 error, 1 warning
-error: config.yaml:2:7: tier: is out of range
+error: config.yaml:2:7: tier: 9 is out of range
     fix: write a number from 1 to 4
 warning: config.yaml:1:1: nmae: unknown key
     fix: did you mean name?
@@ -106,30 +106,4 @@ warning: config.yaml:1:1: nmae: unknown key
 	if got := (config.Report{}).String(); got != "" {
 		t.Errorf("a clean report is %q", got)
 	}
-}
-
-// FuzzParse: no file makes it panic, and every problem has a place in the file.
-func FuzzParse(f *testing.F) {
-	for _, seed := range []string{
-		"", "name: x\n", "a2a:\n  port: 9\n", "\ufeffname: x\r\n", "a: &a [*a]\n", "a: *b\n", "? [a]: b\n", "<<: {name: x}\n",
-		"tier: 1e3\n", "name: !!binary aGk=\n", "name: \"\\u0000\"\n", "a: |\n  x\n", "name: x\n---\n", "\t", "{", "[", "name: x\u2028tier: y\n",
-		"hitl: {channels: [{type: slack}, null, 5]}\n", "rbac: {allowed_actions: {a: [b], c: }}\n",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		c, report, err := config.Parse(data, "f", nil)
-		if c == nil || (err == nil) != (report.Err() == nil) {
-			t.Fatalf("Parse() = %v, %v with report %v", c, err, report)
-		}
-		lines := bytes.Count(data, []byte("\n")) + bytes.Count(data, []byte("\r")) + 1
-		for _, p := range report {
-			if p.Message == "" || p.Line < 1 || p.Column < 1 || p.Line > lines || p.Column > len(data)+1 {
-				t.Fatalf("problem outside the file of %d lines: %+v", lines, p)
-			}
-		}
-		_ = report.String()
-		var v map[string]any
-		_ = c.DecodeRuntime(&v)
-	})
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -17,24 +18,59 @@ type reader struct {
 	lines  *lines
 	report Report
 	keys   map[string]position
+	known  []string // every dotted key there is, for guesses
 }
 
+// maxProblems bounds the report on a file that is no configuration at all.
+const maxProblems = 200
+
 func (r *reader) add(p Problem) {
-	p.File = r.name
+	if p.Line > 0 {
+		p.File = r.name
+	}
+	switch {
+	case len(r.report) < maxProblems:
+	case len(r.report) == maxProblems:
+		p.Severity, p.Key = Error, ""
+		p.Message = fmt.Sprintf("there are more than %d problems; the rest is left out", maxProblems)
+		p.Fix = "see whether this is the right file"
+	default:
+		return
+	}
 	r.report = append(r.report, p)
 }
+
+// warnOf warns of a key that has been read.
+func (r *reader) warnOf(key, message, fix string) {
+	at := r.keys[key]
+	r.add(Problem{Severity: Warning, Key: key, Line: at.line, Column: at.column, Message: message, Fix: fix})
+}
+
+// full says that there is no room for another problem.
+func (r *reader) full() bool { return len(r.report) > maxProblems }
 
 func (r *reader) fault(n *yaml.Node, key, message, fix string) {
 	r.problem(Error, n, key, message, fix)
 }
 
 func (r *reader) problem(s Severity, n *yaml.Node, key, message, fix string) {
+	if r.full() {
+		return // finding the place costs time on a long line
+	}
 	at := r.lines.parser(n.Line, n.Column)
 	r.add(Problem{Severity: s, Key: key, Line: at.line, Column: at.column, Message: message, Fix: fix})
 }
 
+// raw keeps a map as it was written.
+func (r *reader) raw(n *yaml.Node, path string) Raw {
+	return Raw{node: n, name: r.name, path: path, lines: r.lines}
+}
+
 // field reads one value; key is its dotted path.
 type field func(r *reader, n *yaml.Node, key string)
+
+// anyKey among the quiet keys of a section stands for all.
+const anyKey = "*"
 
 // section reads a map with known keys. What is not among them is a warning,
 // with the known key it looks like; quiet keys belong to somebody else.
@@ -60,10 +96,10 @@ func (r *reader) section(n *yaml.Node, path string, fields map[string]field, qui
 		case known:
 			r.keys[key] = r.lines.parser(n.Content[i].Line, n.Content[i].Column)
 			read(r, value, key)
-		case slices.Contains(quiet, name.Value):
+		case slices.Contains(quiet, name.Value), slices.Contains(quiet, anyKey), r.full():
 		default:
 			fix := "remove it; nothing reads it"
-			if guess := closest(name.Value, fields); guess != "" {
+			if guess := r.guess(name.Value, fields); guess != "" {
 				fix = "did you mean " + guess + "?"
 			}
 			r.problem(Warning, n.Content[i], key, "unknown key", fix)
@@ -111,7 +147,11 @@ func choice(into *string, options ...string) field {
 			return
 		}
 		if !slices.Contains(options, s) {
-			r.fault(n, key, "is not one of the known values", "use one of "+list(options))
+			fix := "use one of " + list(options)
+			if guess := nearest(s, options, mistake); guess != "" {
+				fix += "; did you mean " + guess + "?"
+			}
+			r.fault(n, key, "is not one of the known values", fix)
 			return
 		}
 		*into = s
@@ -121,53 +161,84 @@ func choice(into *string, options ...string) field {
 // flag is true or false, also as older YAML writes it.
 func flag(into *bool) field {
 	return func(r *reader, n *yaml.Node, key string) {
-		switch n.Value {
-		case "true", "True", "TRUE", "yes", "Yes", "on", "On":
+		switch strings.ToLower(n.Value) {
+		case "true", "yes", "on":
 			*into = true
-		case "false", "False", "FALSE", "no", "No", "off", "Off":
+		case "false", "no", "off":
 			*into = false
 		default:
-			r.fault(n, key, "is "+describe(n)+"; expected true or false", "write true or false, without quotes")
+			r.fault(n, key, "is "+describe(n)+"; expected true or false", "write true or false")
 		}
 	}
+}
+
+// number takes a number as YAML knows them, and a decimal one in quotes.
+func number(n *yaml.Node) (float64, bool) {
+	var v float64
+	switch {
+	case n.Kind != yaml.ScalarNode:
+		return 0, false
+	case n.ShortTag() == "!!int" || n.ShortTag() == "!!float":
+		if n.Decode(&v) != nil {
+			return 0, false
+		}
+	case n.ShortTag() == "!!str" && strings.Trim(n.Value, "+-.0123456789") == "":
+		var err error
+		if v, err = strconv.ParseFloat(n.Value, 64); err != nil {
+			return 0, false
+		}
+	default:
+		return 0, false
+	}
+	return v, !math.IsNaN(v) && !math.IsInf(v, 0)
 }
 
 // whole is an integer between least and most.
 func whole(into *int, least, most int) field {
 	return func(r *reader, n *yaml.Node, key string) {
-		v, err := strconv.Atoi(n.Value)
-		if n.Kind != yaml.ScalarNode || err != nil {
-			r.fault(n, key, "is "+describe(n)+"; expected a whole number", fmt.Sprintf("write a number from %d to %d", least, most))
-			return
+		fix := fmt.Sprintf("write a number from %d to %d", least, most)
+		if most == math.MaxInt32 {
+			fix = fmt.Sprintf("write a number that is %d or more", least)
 		}
-		if v < least || v > most {
-			r.fault(n, key, "is out of range", fmt.Sprintf("write a number from %d to %d", least, most))
-			return
+		switch v, ok := number(n); {
+		case !ok:
+			r.fault(n, key, "is "+describe(n)+"; expected a whole number", fix)
+		case v != math.Trunc(v):
+			r.fault(n, key, "is a fraction; expected a whole number", fix)
+		case v < float64(least) || v > float64(most):
+			r.fault(n, key, fmt.Sprintf("%.15g is out of range", v), fix)
+		default:
+			*into = int(v)
 		}
-		*into = v
 	}
 }
 
+// longest is the most a duration in the file may be: a year.
+const longest = 366 * 24 * time.Hour
+
 // seconds is a duration in seconds, with a fraction where wanted.
-func seconds(into *time.Duration) field {
+func seconds(into *time.Duration, least time.Duration) field {
 	return func(r *reader, n *yaml.Node, key string) {
-		v, err := strconv.ParseFloat(n.Value, 64)
-		if n.Kind != yaml.ScalarNode || err != nil || math.IsNaN(v) {
-			r.fault(n, key, "is "+describe(n)+"; expected a number of seconds", "write the seconds as a number without a unit, such as 30")
-			return
+		switch v, ok := number(n); {
+		case !ok:
+			fix := "write the seconds as a number without a unit, such as 30"
+			if d, err := time.ParseDuration(n.Value); err == nil {
+				fix = "write " + strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + ", without a unit"
+			}
+			r.fault(n, key, "is "+describe(n)+"; expected a number of seconds", fix)
+		case v < least.Seconds() || v > longest.Seconds():
+			r.fault(n, key, fmt.Sprintf("%.15g is out of range", v), fmt.Sprintf("write a number of seconds from %.15g to %.0f", least.Seconds(), longest.Seconds()))
+		default:
+			*into = time.Duration(v * float64(time.Second))
 		}
-		const most = 366 * 24 * 3600
-		if v < 0 || v > most {
-			r.fault(n, key, "is out of range", fmt.Sprintf("write a number of seconds from 0 to %d", most))
-			return
-		}
-		*into = time.Duration(v * float64(time.Second))
 	}
 }
 
 // texts is a list of texts. One text alone is no list: read letter by letter it
 // would be many, and nobody would see why nothing matches.
-func texts(into *[]string) field {
+//
+// check, if any, looks at each entry.
+func texts(into *[]string, check field) field {
 	return func(r *reader, n *yaml.Node, key string) {
 		if n.Kind != yaml.SequenceNode {
 			fix := "write it as a list: one entry per line, each after a dash"
@@ -185,11 +256,14 @@ func texts(into *[]string) field {
 				r.problem(Warning, item, at, "is empty and left out", "remove it")
 				continue
 			}
-			var s string
-			text(&s)(r, item, at)
-			if s != "" {
-				out = append(out, s)
+			if item.Kind != yaml.ScalarNode {
+				r.fault(item, at, "is "+describe(item)+"; expected a text", "write one value per entry, in quotes if it begins with { or [")
+				continue
 			}
+			if check != nil {
+				check(r, item, at)
+			}
+			out = append(out, item.Value)
 		}
 		*into = out
 	}
@@ -199,9 +273,6 @@ func texts(into *[]string) field {
 func group(fields map[string]field, quiet ...string) field {
 	return func(r *reader, n *yaml.Node, key string) { r.section(n, key, fields, quiet...) }
 }
-
-// ignored is a key that the library knows and does not read.
-func ignored(*reader, *yaml.Node, string) {}
 
 // describe names what a node is, without its content: it might be a secret.
 func describe(n *yaml.Node) string {
@@ -220,13 +291,17 @@ func describe(n *yaml.Node) string {
 		return "true or false"
 	case "!!null":
 		return "empty"
+	case "!!timestamp":
+		return "a date"
 	}
 	return "a text"
 }
 
+// quote writes a name, of a file or a key, so that it stays on its line.
 func quote(s string) string {
-	if len(s) > 40 {
-		s = s[:40] + "..."
+	const most = 80
+	if runes := []rune(s); len(runes) > most {
+		s = string(runes[:most]) + "..."
 	}
 	return strconv.Quote(s)
 }

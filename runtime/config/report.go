@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -64,28 +66,49 @@ func (p Problem) String() string {
 // checks. The zero Report is clean.
 type Report []Problem
 
+// sortByPlace brings problems into the order of the file, whatever order it was
+// read in.
+func sortByPlace(r Report) {
+	slices.SortStableFunc(r, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+}
+
 // Err returns nil when there is no [Error] in the report, else one error that
-// lists them all, a line each, with what to do.
+// lists them all, a line each, with what to do. It wraps [ErrInvalid] and the
+// causes, so that errors.Is(err, fs.ErrPermission) works too.
 func (r Report) Err() error {
-	var faults []error
+	e := &invalidError{causes: []error{ErrInvalid}}
 	for _, p := range r {
 		if p.Severity != Error {
 			continue
 		}
-		text := p.String()
+		e.text += "\n" + p.String()
 		if p.Fix != "" {
-			text += ": " + p.Fix
+			e.text += ": " + p.Fix
 		}
-		faults = append(faults, errors.New(text))
+		if p.Cause != nil {
+			e.causes = append(e.causes, p.Cause)
+		}
 	}
-	if len(faults) == 0 {
+	if e.text == "" {
 		return nil
 	}
-	return fmt.Errorf("%w:\n%w", ErrInvalid, errors.Join(faults...))
+	return e
 }
 
-// String renders the report for a person: errors first, then warnings, with
-// the fix below each. A clean report is the empty string.
+// invalidError says what the problems say; the texts of their causes, which may
+// quote a value, are not part of it.
+type invalidError struct {
+	text   string
+	causes []error
+}
+
+func (e *invalidError) Error() string   { return ErrInvalid.Error() + ":" + e.text }
+func (e *invalidError) Unwrap() []error { return e.causes }
+
+// String renders the report for a person: a heading, errors, warnings, and the
+// fix below each. A clean report is the empty string.
 func (r Report) String() string {
 	if len(r) == 0 {
 		return ""
@@ -95,7 +118,13 @@ func (r Report) String() string {
 	for _, p := range r {
 		count[p.Severity]++
 	}
-	fmt.Fprintf(&b, "%s, %s\n", plural(count[Error], "error"), plural(count[Warning], "warning"))
+	var heading []string
+	for _, s := range []Severity{Error, Warning} {
+		if count[s] > 0 {
+			heading = append(heading, plural(count[s], s.String()))
+		}
+	}
+	b.WriteString(strings.Join(heading, ", ") + "\n")
 	for _, s := range []Severity{Error, Warning} {
 		for _, p := range r {
 			if p.Severity != s {

@@ -1,25 +1,52 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
 
-// closest is the known key that a misspelt one most likely is, "" when none is
-// near: one letter off in short ones, three in long ones.
-func closest(name string, fields map[string]field) string {
-	best, distance := "", 1+min(3, (len(name)+1)/3)
-	known := make([]string, 0, len(fields))
-	for k := range fields {
-		known = append(known, k)
+// guess is the key that a misspelt one most likely is: one of the same map, or
+// one of another map when it is known there by this very name. It is "" when
+// none is near.
+func (r *reader) guess(name string, fields map[string]field) string {
+	if near := closest(name, fields, mistake); near != "" {
+		return near
 	}
-	slices.Sort(known) // the same guess every time
-	for _, k := range known {
-		if normal(k) == normal(name) {
-			return k
+	var elsewhere []string
+	for _, key := range r.known {
+		if last := key[strings.LastIndexByte(key, '.')+1:]; normal(last) == normal(name) {
+			elsewhere = append(elsewhere, key)
 		}
-		if d := editDistance(strings.ToLower(name), k); d < distance {
-			best, distance = k, d
+	}
+	return strings.Join(elsewhere, " or ")
+}
+
+// How many letters of a name may be wrong: one in so many.
+const (
+	mistake = 3 // where nothing else is known
+	slip    = 7 // where the adapter has keys of its own: mode need not be model
+)
+
+// closest is the known key that a misspelt one most likely is, "" when none is
+// near.
+func closest(name string, fields map[string]field, oneIn int) string {
+	return nearest(name, slices.Sorted(maps.Keys(fields)), oneIn) // sorted: the same guess every time
+}
+
+// nearest is the candidate that differs least from name: not at all but for
+// case and separators, or in one of so many letters and at most in three.
+func nearest(name string, candidates []string, oneIn int) string {
+	best, distance := "", 4
+	for _, c := range candidates {
+		if c == "" {
+			continue
+		}
+		if normal(c) == normal(name) {
+			return c
+		}
+		if d := editDistance(strings.ToLower(name), c); d < distance && d <= (len(c)+1)/oneIn {
+			best, distance = c, d
 		}
 	}
 	return best
@@ -32,10 +59,11 @@ func normal(s string) string {
 }
 
 // editDistance is how many letters have to be put in, taken out, replaced or
-// swapped with a neighbour to make b of a.
+// swapped with a neighbour to make b of a. Texts that differ by more than three
+// in length it does not compare.
 func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return len(a) + len(b)
+	if d := len(a) - len(b); d > 3 || d < -3 {
+		return 4
 	}
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

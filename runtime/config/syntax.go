@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"strconv"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -17,10 +17,10 @@ import (
 // it names are read. A bigger file is an error, not a short read.
 const MaxFileSize = 1 << 20
 
-// encoding checks what the YAML parser would refuse without saying where: it
+// readable checks what the YAML parser would refuse without saying where: it
 // returns the text to parse, or the offset of the first wrong byte with what is
 // wrong and what to do.
-func encoding(data []byte) (text []byte, offset int, message, fix string) {
+func readable(data []byte) (text []byte, offset int, message, fix string) {
 	if bytes.HasPrefix(data, []byte{0xFE, 0xFF}) || bytes.HasPrefix(data, []byte{0xFF, 0xFE}) {
 		return nil, 0, "the file is UTF-16", "save it as UTF-8"
 	}
@@ -83,51 +83,59 @@ func document(text []byte) (root *yaml.Node, err error) {
 	return doc.Content[0], nil
 }
 
-var lineInError = regexp.MustCompile(`^line (\d+): `)
+// lineInError is where the parser says it noticed: often the beginning of the
+// block the fault is in, sometimes one line off, sometimes nothing.
+var lineInError = regexp.MustCompile(`^(yaml: )?(line \d+: )?`)
 
-// syntax turns the parser's error into a problem. The parser tells a line at
-// most; the column is that of the line's first character.
-func (r *reader) syntax(err error) {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 1
-	if m := lineInError.FindStringSubmatch(message); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		message = message[len(m[0]):]
+func withoutLine(err error) string {
+	if err == nil {
+		return ""
 	}
-	line = min(max(line, 1), len(r.lines.yaml))
-	text := r.lines.text(line)
-	indent := len(text) - len(bytes.TrimLeft(text, " \t"))
-	pos := r.lines.parser(line, 1+indent)
+	return lineInError.ReplaceAllString(err.Error(), "")
+}
 
-	fix := "look for wrong indentation, a missing quote or a missing colon on this line or the one before"
+// syntax turns the parser's error into a problem. Since its line cannot be
+// relied on and it names no column, the place is found by parsing: it is the
+// last character of the shortest beginning of the file that has the same fault.
+func (r *reader) syntax(text []byte, err error) {
+	message := withoutLine(err)
+	end := sort.Search(len(text), func(n int) bool {
+		for n < len(text) && !utf8.RuneStart(text[n]) {
+			n++ // half a character would be another fault
+		}
+		_, err := document(text[:n])
+		return withoutLine(err) == message
+	})
+	_, size := utf8.DecodeLastRune(text[:end])
+	offset := end - size
+
+	fix := "look for wrong indentation, a missing quote or a missing colon here or on the line before"
 	switch {
-	case strings.Contains(message, "cannot start any token"):
+	case strings.Contains(message, "tab character"), strings.Contains(message, "cannot start any token"):
 		fix = "put the value in quotes"
-		if at, ok := r.tab(line); ok {
-			pos, fix = at, "indent with spaces: YAML does not allow tabs there"
+		if tab, ok := indentingTab(text, offset); ok {
+			offset, fix = tab, "indent with spaces: YAML does not allow tabs there"
 		}
 	case strings.Contains(message, "mapping values are not allowed"):
 		fix = "put a value that contains a colon and a space in quotes, and check the indentation"
 	case strings.Contains(message, "unknown anchor"):
 		fix = "define the anchor (&name) above, or put a value that begins with * in quotes"
-	case strings.Contains(message, "found unexpected end of stream"):
-		fix = "close the quote or the bracket that is opened here"
+	case strings.Contains(message, "max depth"):
+		fix = "flatten it"
+	case strings.Contains(message, "unexpected end of stream"), strings.Contains(message, "expected ',' or"):
+		fix = "close the quote or the bracket that is open here"
 	}
-	r.add(Problem{Severity: Error, Line: pos.line, Column: pos.column, Message: "not valid YAML: " + message, Fix: fix})
+	at := r.lines.at(offset)
+	r.add(Problem{Severity: Error, Line: at.line, Column: at.column, Message: "not valid YAML: " + message, Fix: fix})
 }
 
-// tab finds a tab in the indentation of a line or of its neighbours, since the
-// parser names sometimes the one and sometimes the other.
-func (r *reader) tab(line int) (position, bool) {
-	for _, n := range []int{line, line + 1, line - 1} {
-		if n < 1 || n > len(r.lines.yaml) {
-			continue
-		}
-		text := r.lines.text(n)
-		indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
-		if i := bytes.IndexByte(indent, '\t'); i >= 0 {
-			return r.lines.parser(n, i+1), true
+// indentingTab finds a tab in the white space that begins the line of offset.
+func indentingTab(text []byte, offset int) (int, bool) {
+	start := 1 + bytes.LastIndexAny(text[:offset], "\r\n")
+	for i := start; i < len(text) && (text[i] == ' ' || text[i] == '\t'); i++ {
+		if text[i] == '\t' {
+			return i, true
 		}
 	}
-	return position{}, false
+	return 0, false
 }

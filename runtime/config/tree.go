@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 
 	"gopkg.in/yaml.v3"
@@ -19,22 +20,22 @@ const (
 // end somewhere.
 type tree struct {
 	*reader
-	nodes int
-	above map[*yaml.Node]bool // the nodes between the root and here
-	full  bool
+	nodes   int
+	above   map[*yaml.Node]bool // the nodes between the root and here
+	stopped bool
 }
 
 // sound says whether the tree can be walked; it has reported why not.
 func (r *reader) sound(root *yaml.Node) bool {
 	t := &tree{reader: r, above: make(map[*yaml.Node]bool)}
 	t.walk(root, "", 0, false)
-	return !t.full
+	return !t.stopped
 }
 
 // stop reports a fault that makes the rest of the file unreadable.
 func (t *tree) stop(n *yaml.Node, key, message, fix string) {
-	if !t.full {
-		t.full = true
+	if !t.stopped {
+		t.stopped = true
 		t.fault(n, key, message, fix)
 	}
 }
@@ -47,7 +48,7 @@ func (t *tree) walk(n *yaml.Node, key string, depth int, aliased bool) {
 	} else if depth > maxDepth {
 		t.stop(n, key, fmt.Sprintf("nested deeper than %d levels", maxDepth), "flatten it")
 	}
-	if t.full {
+	if t.stopped {
 		return
 	}
 	switch n.Kind {
@@ -93,6 +94,9 @@ func (t *tree) unique(n *yaml.Node, key string) {
 	first := make(map[string]*yaml.Node, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name := deref(n.Content[i])
+		if t.full() {
+			return
+		}
 		if name.Kind != yaml.ScalarNode {
 			t.fault(n.Content[i], key, "a key is "+describe(name), "keys are plain texts; put a text that begins with { or [ in quotes")
 			continue
@@ -126,8 +130,14 @@ func deref(n *yaml.Node) *yaml.Node {
 	return n
 }
 
+// plainKey is a key that can be printed as it is.
+var plainKey = regexp.MustCompile(`^[\w./|@:+-]{1,80}$`)
+
 // join appends a key to a dotted path.
 func join(path, key string) string {
+	if !plainKey.MatchString(key) {
+		key = quote(key)
+	}
 	if path == "" {
 		return key
 	}
