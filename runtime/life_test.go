@@ -63,7 +63,7 @@ func TestRunTwice(t *testing.T) {
 // The whole chain on real sockets and a real file: rotate, lag, write in place
 // in two halves.
 func TestARotationWhoseFileLags(t *testing.T) {
-	b := lay(t, false, parrot, runtime.WithHeartbeatInterval(200*time.Millisecond))
+	b := lay(t, false, parrot)
 	b.run()
 	b.alive()
 	for range 3 {
@@ -83,7 +83,7 @@ func TestARotationWhoseFileLags(t *testing.T) {
 }
 
 func TestATokenRevokedWithoutAFileIsFoundWhenNobodyCalls(t *testing.T) {
-	b := lay(t, false, parrot, runtime.WithHeartbeatInterval(200*time.Millisecond))
+	b := lay(t, false, parrot)
 	b.run()
 	b.alive()
 	old, err := os.ReadFile(filepath.Join(b.dir, ".auth_token"))
@@ -136,7 +136,7 @@ func TestServingBeforeThePlatformIsThere(t *testing.T) {
 
 func TestARemovedWorkspaceSaysSoAndStays(t *testing.T) {
 	var log buffer
-	b := lay(t, false, parrot, runtime.WithHeartbeatInterval(200*time.Millisecond), runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	b := lay(t, false, parrot, runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	b.run()
 	b.alive()
 	b.ready()
@@ -161,7 +161,7 @@ func TestARemovedWorkspaceSaysSoAndStays(t *testing.T) {
 }
 
 func TestARefusedRegistrationIsReadyAllTheSame(t *testing.T) {
-	b := lay(t, false, parrot, runtime.WithAgentURL("http://127.0.0.1:8000"), runtime.WithHeartbeatInterval(200*time.Millisecond))
+	b := lay(t, false, parrot, runtime.WithAgentURL("http://127.0.0.1:8000"))
 	token := b.row.IssueToken() // the local provisioner writes it
 	if err := os.WriteFile(filepath.Join(b.dir, ".auth_token"), []byte(token), 0o600); err != nil {
 		t.Fatal(err)

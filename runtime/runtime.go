@@ -99,7 +99,7 @@ func New(agent Agent, opts ...Option) (*Runtime, error) {
 	}
 	r.loop, err = heartbeat.NewLoop(heartbeat.LoopConfig{
 		Client: r.client, Transport: r.auth, Tokens: r.tokens, State: r.state,
-		Registration: r.registration, Interval: s.interval, Trace: s.trace, Logger: r.log,
+		Registration: r.registration, Interval: s.interval, Trace: s.trace, Logger: s.logger, // it adds the workspace_id itself
 	})
 	if err != nil {
 		return nil, fmt.Errorf("runtime: %w", err)

@@ -63,7 +63,7 @@ func start(t *testing.T) *process {
 	p.cmd = exec.Command(os.Args[0])
 	p.cmd.Env = []string{
 		"BE_THE_ADAPTER=1", "WORKSPACE_ID=" + workspaceID, "PLATFORM_URL=" + p.platform.URL(), "CONFIGS_DIR=" + p.dir,
-		fmt.Sprintf("AGENT_URL=http://localhost:%d", port), "HEARTBEAT_INTERVAL=500ms", "LOG_FORMAT=json",
+		fmt.Sprintf("AGENT_URL=http://localhost:%d", port), "HEARTBEAT_INTERVAL=3s", "LOG_FORMAT=json",
 	}
 	p.cmd.Stderr = p.log
 	if err := p.cmd.Start(); err != nil {
