@@ -79,3 +79,21 @@ func BenchmarkStream(b *testing.B) {
 func perChunk(b *testing.B, n int) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(n), "us/chunk")
 }
+
+// TestAChunkCostsTheSameHoweverManyThereAre counts allocations, which do not
+// depend on the machine; BenchmarkStream has the times.
+func TestAChunkCostsTheSameHoweverManyThereAre(t *testing.T) {
+	for _, body := range []string{helloStream03, helloStream10} {
+		for _, n := range []int{250, 16000} {
+			h := jsonrpc.NewHandler(chunks(n))
+			perRun := testing.AllocsPerRun(2, func() {
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+				r.Header.Set("Content-Type", "application/json")
+				h.ServeHTTP(&nowhere{header: http.Header{}}, r)
+			})
+			if perChunk := perRun / float64(n); perChunk > 6 {
+				t.Errorf("%d chunks: %.1f allocations for each, want 6 at most", n, perChunk)
+			}
+		}
+	}
+}

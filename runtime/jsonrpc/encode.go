@@ -9,7 +9,7 @@ import (
 )
 
 // This file writes A2A 0.3. In 1.0 the types of package a2a are what goes over
-// the wire.
+// the wire, but for one (encode10.go).
 
 type part03 struct {
 	Kind     string         `json:"kind"`
@@ -95,6 +95,9 @@ func encodeEvent(ev a2a.Event, d dialect) any {
 	case absent(ev):
 		return nil
 	case d == v10:
+		if chunk, ok := ev.(*a2a.TaskArtifactUpdateEvent); ok {
+			return encodeArtifactUpdate10(chunk)
+		}
 		return a2a.StreamResponse{Event: ev}
 	}
 	switch ev := ev.(type) {
