@@ -189,6 +189,7 @@ type bedTokens struct {
 	cache     string // what is used
 	unsaved   bool
 	saveErr   error
+	readErr   error
 	saves     []string
 	reads     int
 	changed   chan struct{}
@@ -228,6 +229,9 @@ func (b *bedTokens) value() []string {
 func (b *bedTokens) Authorization() ([]string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.readErr != nil {
+		return nil, b.readErr
+	}
 	return b.value(), nil
 }
 
@@ -242,6 +246,13 @@ func (b *bedTokens) RefreshAuthorization(stale []string) ([]string, error) {
 		b.set(b.disk)
 	}
 	return b.value(), nil
+}
+
+// unreadable makes reading fail, or work again.
+func (b *bedTokens) unreadable(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.readErr = err
 }
 
 func (b *bedTokens) Changed() <-chan struct{} {

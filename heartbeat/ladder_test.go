@@ -51,6 +51,28 @@ func TestRemovedWorkspaceEndsRun(t *testing.T) {
 	}
 }
 
+// A token can outlive its workspace; then the verify itself says so.
+func TestVerifyThatSaysDeletedIsFollowedByALook(t *testing.T) {
+	for name, a := range map[string]bedAnswer{
+		"404": {status: 404, body: `{"workspace_id":"x","status":"removed","deleted":true}`},
+		"200": {status: 200, body: `{"workspace_id":"x","status":"removed","deleted":true}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, at := settled(t)
+				b.set(func(p *bedPlatform) { p.row = "removed" })
+				b.script(only("verify", always(a)))
+				if err := <-b.done; !errors.Is(err, heartbeat.ErrRemoved) {
+					t.Errorf("Run returned %v", err)
+				}
+				if got := story(b.calls(at, "look", "register")); got != "look 200" {
+					t.Errorf("the platform saw %s", got)
+				}
+			})
+		})
+	}
+}
+
 func TestStrangers404IsNotARemoval(t *testing.T) {
 	for name, body := range map[string]string{
 		"front proxy": "<html>404</html>", "no tenant": "", "wrong path": "404 page not found", "other": `{"error":"no route"}`,

@@ -125,6 +125,7 @@ func (l *life) beatAccepted(now time.Time) {
 	} else if was.count > 0 && l.join.wanted {
 		l.joinBy(now) // the platform is back
 	}
+	l.lookForToken(now)
 	l.checkAddress(now)
 	if was.count > 0 && l.card.wanted {
 		l.card.at = now

@@ -235,6 +235,7 @@ func (l *life) registerAccepted(now time.Time, announced, generation int, info R
 	first := !j.registered
 	j.answered, j.registered, j.refused, j.refusedURL = true, true, false, ""
 	l.token.known = true
+	l.lookForToken(now)
 	if l.token.bearer == "" {
 		// The platform can fail to issue a token and say nothing but
 		// "registered"; the next registration is another chance.

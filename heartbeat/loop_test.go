@@ -232,6 +232,51 @@ func TestRefusedCardIsNotRepeated(t *testing.T) {
 	})
 }
 
+func TestCardThatNeedsATokenWaitsForIt(t *testing.T) {
+	for name, token := range map[string]string{"none": "", "refused": "T1"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBed(t, token)
+				b.script(only("register", always(bedAnswer{status: 400, body: `{"error":"invalid request body"}`})))
+				b.rotate("T2") // the file comes later
+				b.run()
+				b.pass(2 * time.Minute)
+				if got := len(b.calls(0)); got > 80 {
+					t.Errorf("%d requests in two minutes: %s", got, story(b.calls(0)))
+				}
+				at := b.now()
+				b.tokens.write("T2")
+				b.pass(31 * time.Second)
+				if got := story(b.calls(at, "card")); got != "card 200" {
+					t.Errorf("with the token: %s", story(b.calls(at)))
+				}
+				if s := b.loop.Status(); !s.TokenAccepted || s.LastError != nil {
+					t.Errorf("status %+v", s)
+				}
+				b.end()
+			})
+		})
+	}
+}
+
+func TestTokenThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, "T1")
+		b.tokens.unreadable(errors.New("input/output error"))
+		b.run()
+		b.pass(time.Minute)
+		if s := b.loop.Status(); !strings.Contains(s.Alarm, "token file cannot be read") {
+			t.Errorf("status %+v", s)
+		}
+		b.tokens.unreadable(nil)
+		b.pass(time.Minute)
+		if s := b.loop.Status(); !s.Registered || !s.TokenAccepted || s.LastError != nil || s.Failures != 0 || s.Alarm != "" {
+			t.Errorf("status %+v: %s", s, story(b.calls(0)))
+		}
+		b.end()
+	})
+}
+
 func TestFailedSaveKeepsTheTokenAndIsRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, "")

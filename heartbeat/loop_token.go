@@ -68,6 +68,14 @@ func (l *life) tokenChanged(now time.Time) {
 	l.beatAtOnce(now)
 }
 
+// lookForToken reads the token again while there is none: one that could not be
+// read at first need not make itself known by a change.
+func (l *life) lookForToken(now time.Time) {
+	if l.token.bearer == "" {
+		l.tokenChanged(now)
+	}
+}
+
 // beatAtOnce sends a heartbeat for a reason that no back-off may delay. Only the
 // platform itself can, by a Retry-After.
 func (l *life) beatAtOnce(now time.Time) {
