@@ -19,8 +19,9 @@ type A2ARequest struct {
 	Params json.RawMessage
 }
 
-// A2AResponse is what came of an A2A call. Exactly one of Result, Err and
-// Queued is set.
+// A2AResponse is what came of an A2A call. At most one of Result, Err and
+// Queued is set; none is when the agent answered without saying anything.
+// Only Queued stands for a message that was accepted and not answered.
 type A2AResponse struct {
 	// Result is the agent's JSON-RPC result, in its own words. nil when the
 	// agent answered with nothing.
@@ -58,12 +59,18 @@ type Queued struct {
 // ending ctx does not stop the agent. The body may have 1 MiB, more is
 // [ErrTooLarge] before anything is sent.
 //
-// It is never repeated here. [ErrRestarting] is safe to try again after some
-// 8 s and [ErrBusy] with the same message id after RetryAfter; an [Error] with
-// DeliveryConfirmed true has reached the agent.
+// It is never repeated here, not even with the same message id: whether a
+// second delivery is harmless depends on the agent at the other end. For the
+// caller's own decision: [ErrRestarting] did not arrive and may be sent again
+// after some 8 s, Waking after RetryAfter; [ErrBusy] may have arrived, send it
+// again with the same message id only; DeliveryConfirmed true has arrived.
+//
+// The platform passes on the status of an agent that answers 300 or more, with
+// a body of its own, so an [Error] here may come from the agent: its 401 is
+// [ErrUnauthorized] too.
 func (c *Client) SendA2A(ctx context.Context, target string, r A2ARequest) (*A2AResponse, error) {
-	if target == "" {
-		return nil, errors.New("registry: SendA2A: no target workspace id")
+	if err := checkID(target); err != nil {
+		return nil, fmt.Errorf("registry: SendA2A: target %w", err)
 	}
 	body := struct {
 		JSONRPC string          `json:"jsonrpc,omitempty"`
@@ -94,7 +101,7 @@ func readA2A(k call, a *answer) (*A2AResponse, error) {
 		return &A2AResponse{}, nil // the agent said nothing
 	}
 	var body struct {
-		JSONRPC string          `json:"jsonrpc"`
+		JSONRPC json.RawMessage `json:"jsonrpc"`
 		Result  json.RawMessage `json:"result"`
 		Error   *A2AError       `json:"error"`
 		Queued  bool            `json:"queued"`
@@ -111,7 +118,7 @@ func readA2A(k call, a *answer) (*A2AResponse, error) {
 		return &A2AResponse{Queued: &q}, nil
 	case body.Error != nil:
 		return &A2AResponse{Err: body.Error}, nil
-	case body.Result == nil && body.JSONRPC == "":
+	case body.Result == nil && body.JSONRPC == nil:
 		return nil, unexpected(k, a, errors.New("no JSON-RPC response"))
 	}
 	return &A2AResponse{Result: body.Result}, nil

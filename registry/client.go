@@ -26,8 +26,10 @@ const DefaultTimeout = 10 * time.Second
 const (
 	maxRequest = 8 << 20
 	maxA2A     = 1 << 20
-	maxAnswer  = 10<<20 + 64<<10
 	maxError   = 64 << 10
+
+	platformCut = 10 << 20
+	maxAnswer   = platformCut + 64<<10 // so that a cut answer is told from a larger one
 )
 
 // Client speaks the platform's HTTP API for one workspace. Make it with
@@ -73,9 +75,14 @@ func WithOrgID(id string) Option {
 	return optionFunc(func(s *settings) { s.org = strings.TrimSpace(id) })
 }
 
-// FromEnv is [WithOrgID] with $MOLECULE_ORG_ID.
+// FromEnv is [WithOrgID] with $MOLECULE_ORG_ID, and nothing where that is unset
+// or empty. The later of two options wins.
 func FromEnv() Option {
-	return optionFunc(func(s *settings) { s.org = strings.TrimSpace(os.Getenv("MOLECULE_ORG_ID")) })
+	return optionFunc(func(s *settings) {
+		if id := strings.TrimSpace(os.Getenv("MOLECULE_ORG_ID")); id != "" {
+			s.org = id
+		}
+	})
 }
 
 // WithLogger sets where retries are told, at debug level. Default: nowhere.
@@ -110,8 +117,8 @@ func NewClient(baseURL, workspaceID string, opts ...Option) (*Client, error) {
 	base, urlErr := parseBaseURL(baseURL)
 	var idErr, timeoutErr error
 	id := strings.ToLower(strings.TrimSpace(workspaceID))
-	if id == "" || strings.ContainsAny(id, "/?#%") || !visible(id) {
-		idErr = fmt.Errorf("registry: workspace id %q: use the UUID the platform knows this workspace by", workspaceID)
+	if err := checkID(id); err != nil {
+		idErr = fmt.Errorf("registry: %w", err)
 	}
 	if s.timeout <= 0 {
 		timeoutErr = fmt.Errorf("registry: timeout %v: use a positive duration", s.timeout)
@@ -121,7 +128,10 @@ func NewClient(baseURL, workspaceID string, opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	if s.transport == nil {
-		s.transport = http.DefaultTransport.(*http.Transport).Clone()
+		s.transport = http.DefaultTransport
+		if t, ok := s.transport.(*http.Transport); ok { // a program may have put another type there
+			s.transport = t.Clone()
+		}
 	}
 	c := &Client{base: base, workspace: id, org: s.org, log: s.log, timeout: s.timeout, retry: s.retry.withDefaults()}
 	c.chain(s.transport)
@@ -157,15 +167,19 @@ func (c *Client) WorkspaceID() string { return c.workspace }
 // BaseURL is the platform's, without a trailing slash.
 func (c *Client) BaseURL() string { return c.base.String() }
 
-// errRedirect: the platform's answer points to another origin.
-var errRedirect = errors.New("refused a redirect to another origin; set the platform URL to where it really is")
+// errRedirect: the answer points to where this call must not go.
+var errRedirect = errors.New("refused a redirect")
 
+// sameOrigin lets a redirect pass that stays on the platform and is the same
+// call: 301, 302 and 303 turn a POST into a GET, which would be another one.
 func (c *Client) sameOrigin(req *http.Request, via []*http.Request) error {
-	if req.URL.Scheme != c.base.Scheme || !strings.EqualFold(req.URL.Host, c.base.Host) {
-		return errRedirect
-	}
-	if len(via) >= 5 {
-		return errors.New("stopped after 5 redirects")
+	switch first := via[0]; {
+	case origin(req.URL) != origin(c.base):
+		return fmt.Errorf("%w to another origin, %s: possible wrong platform URL: set it to where the platform really is", errRedirect, origin(req.URL))
+	case req.Method != first.Method:
+		return fmt.Errorf("%w that makes a %s of a %s: possible login page or front proxy: set the platform URL to the platform itself", errRedirect, req.Method, first.Method)
+	case len(via) >= 5:
+		return fmt.Errorf("%w after 5 others: possible loop in a front proxy", errRedirect)
 	}
 	return nil
 }
@@ -226,24 +240,39 @@ func (c *Client) send(ctx context.Context, k call) (*answer, error) {
 	}
 	resp, err := c.roundTrip(ctx, k, body)
 	if err != nil {
+		if resp != nil { // the context ended just when an answer came
+			_ = resp.Body.Close()
+		}
 		return nil, callError(k, err)
 	}
 	defer resp.Body.Close()
-	most := int64(maxAnswer)
-	if resp.StatusCode > 299 {
-		most = maxError
-	}
-	read, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	read, err := readBody(resp)
 	if err != nil {
-		return nil, callError(k, fmt.Errorf("read the answer: %w", err))
+		return nil, callError(k, err)
 	}
-	if int64(len(read)) > most {
+	if most := bodyLimit(resp); len(read) > most {
 		if resp.StatusCode <= 299 {
 			return nil, fmt.Errorf("registry: %s: %w: the answer has more than %d bytes", k.op, ErrUnexpectedAnswer, most)
 		}
 		read = read[:most]
 	}
 	return &answer{status: resp.StatusCode, header: resp.Header, body: read}, nil
+}
+
+// readBody reads an answer, and one byte more than wanted if there are more.
+func readBody(resp *http.Response) ([]byte, error) {
+	read, err := io.ReadAll(io.LimitReader(resp.Body, int64(bodyLimit(resp))+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	return read, nil
+}
+
+func bodyLimit(resp *http.Response) int {
+	if resp.StatusCode > 299 {
+		return maxError
+	}
+	return maxAnswer
 }
 
 func (c *Client) roundTrip(ctx context.Context, k call, body []byte) (*http.Response, error) {
@@ -258,6 +287,7 @@ func (c *Client) roundTrip(ctx context.Context, k call, body []byte) (*http.Resp
 			return nil, err
 		}
 		c.headers(req.Request, k, body)
+		req.SetResponseHandler(readWhole)
 		return c.repeat.Do(req)
 	}
 	var reader io.Reader

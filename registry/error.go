@@ -15,20 +15,20 @@ import (
 // What the platform answered, for [errors.Is]. The [Error] that matches one
 // has the details.
 var (
-	ErrBadRequest       = errors.New("bad request")                                             // 400
-	ErrUnauthorized     = errors.New("token missing or not accepted")                           // 401
-	ErrBudgetExceeded   = errors.New("workspace budget exceeded")                               // 402
-	ErrForbidden        = errors.New("not allowed")                                             // 403
-	ErrNotFound         = errors.New("not found")                                               // 404
-	ErrTenantMismatch   = errors.New("organisation id missing or wrong")                        // 404 with an empty body
-	ErrConflict         = errors.New("conflict")                                                // 409
-	ErrRemoved          = errors.New("removed")                                                 // 410, of later platforms
-	ErrTooLarge         = errors.New("too large")                                               // 413, or refused before sending
-	ErrRateLimited      = errors.New("rate limited")                                            // 429
-	ErrBusy             = errors.New("busy")                                                    // 503 with busy
-	ErrRestarting       = errors.New("restarting")                                              // 503 with restarting
-	ErrUnavailable      = errors.New("platform unavailable")                                    // any 5xx
-	ErrUnexpectedAnswer = errors.New("unexpected answer: possibly not the platform's base URL") // 2xx without JSON
+	ErrBadRequest       = errors.New("bad request")                      // 400
+	ErrUnauthorized     = errors.New("token missing or not accepted")    // 401
+	ErrBudgetExceeded   = errors.New("workspace budget exceeded")        // 402
+	ErrForbidden        = errors.New("not allowed")                      // 403
+	ErrNotFound         = errors.New("not found")                        // 404
+	ErrTenantMismatch   = errors.New("organisation id missing or wrong") // 404 with an empty body
+	ErrConflict         = errors.New("conflict")                         // 409
+	ErrRemoved          = errors.New("removed")                          // 410, of later platforms
+	ErrTooLarge         = errors.New("too large")                        // 413, or refused before sending
+	ErrRateLimited      = errors.New("rate limited")                     // 429
+	ErrBusy             = errors.New("busy")                             // 503 with busy
+	ErrRestarting       = errors.New("restarting")                       // 503 with restarting
+	ErrUnavailable      = errors.New("platform unavailable")             // any 5xx
+	ErrUnexpectedAnswer = errors.New("unexpected answer")                // 2xx without the JSON it should have
 )
 
 // Error is an answer of the platform other than success. Match the kind with
@@ -141,7 +141,9 @@ func answerError(k call, a *answer) *Error {
 		Status            string          `json:"status"`
 		RetryAfter        float64         `json:"retry_after"`
 	}
-	if err := json.Unmarshal(a.body, &body); err != nil {
+	// A key of another type than usual must not hide the others.
+	var wrongType *json.UnmarshalTypeError
+	if err := json.Unmarshal(a.body, &body); err != nil && (!errors.As(err, &wrongType) || wrongType.Field == "") {
 		e.Message = excerpt(a.body)
 		return e
 	}
@@ -159,15 +161,20 @@ func answerError(k call, a *answer) *Error {
 
 // unexpected is the error for a 2xx answer that is not the JSON it should be.
 func unexpected(k call, a *answer, err error) error {
-	what := "not JSON"
+	what, hint := "not JSON", "possible wrong base URL or front proxy: set the platform URL to the platform itself"
+	if k.caller {
+		hint = "possible agent that does not speak JSON-RPC: look at what it answers"
+	}
 	if t := strings.TrimSpace(strings.ToLower(string(a.body[:min(len(a.body), 64)]))); strings.HasPrefix(t, "<!doctype") || strings.HasPrefix(t, "<html") {
 		what = "an HTML page"
 	} else if len(t) == 0 {
 		what = "empty"
 	} else if json.Valid(a.body) {
 		what = "JSON of another shape"
+	} else if len(a.body) >= platformCut {
+		hint = "possible answer of more than 10 MiB, which the platform cuts off"
 	}
-	return fmt.Errorf("registry: %s: %s %s: %d: %w: the body is %s: %w", k.op, k.method, k.path, a.status, ErrUnexpectedAnswer, what, err)
+	return fmt.Errorf("registry: %s: %s %s: %d: %w: the body is %s (%s): %w", k.op, k.method, k.path, a.status, ErrUnexpectedAnswer, what, hint, err)
 }
 
 // callError wraps a failure to get an answer. The URL in net/http's own error

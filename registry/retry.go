@@ -1,11 +1,13 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -78,7 +80,8 @@ func newRetrier(hc *http.Client, r Retry, log *slog.Logger) *retryablehttp.Clien
 		Backoff: func(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
 			if resp != nil {
 				if d := retryAfter(resp.Header); d > 0 {
-					return d
+					// Everybody was told the same time; come back apart.
+					return d + jittered(r, 0, rand.Float64())
 				}
 			}
 			return jittered(r, attempt, rand.Float64())
@@ -89,6 +92,15 @@ func newRetrier(hc *http.Client, r Retry, log *slog.Logger) *retryablehttp.Clien
 			}
 		},
 	}
+}
+
+// readWhole fetches the body while a repeat is still possible: an answer that
+// breaks off in the middle is none.
+func readWhole(resp *http.Response) error {
+	body, err := readBody(resp)
+	_ = resp.Body.Close()
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return err
 }
 
 // jittered is full jitter: anywhere between nothing and the bound.
@@ -125,7 +137,7 @@ func retryAfter(h http.Header) time.Duration {
 	if text == "" {
 		return 0
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		if n < 0 {
 			return 0
 		}

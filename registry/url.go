@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 )
@@ -12,27 +13,65 @@ func parseBaseURL(raw string) (*url.URL, error) {
 	if text == "" {
 		return nil, fmt.Errorf("registry: no platform URL: set it to something like http://localhost:8080")
 	}
+	scheme, rest, found := strings.Cut(text, "://")
+	if scheme = strings.ToLower(scheme); !found || (scheme != "http" && scheme != "https") {
+		if !found {
+			rest = text
+		}
+		rest = withoutSecrets(rest)
+		return nil, fmt.Errorf("registry: platform URL %q: possible missing or wrong scheme: write http://%s or https://%[2]s", withoutSecrets(text), rest)
+	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("registry: platform URL: %w", withoutURL(err))
+		// url.Parse quotes what it stumbled over, which may be a password.
+		return nil, fmt.Errorf("registry: platform URL %q cannot be read: write it like http://localhost:8080", withoutSecrets(text))
 	}
 	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("registry: platform URL %q: possible missing scheme: write http://%s or https://%[2]s", u.Redacted(), text)
-	case u.Host == "":
-		return nil, fmt.Errorf("registry: platform URL %q has no host", u.Redacted())
+	case u.Hostname() == "":
+		return nil, fmt.Errorf("registry: platform URL %q has no host: write it like http://localhost:8080", withoutSecrets(text))
 	case u.User != nil:
-		return nil, fmt.Errorf("registry: platform URL %q: a user name or password is not used there; remove it", u.Redacted())
-	case u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("registry: platform URL %q: remove the query and the fragment", u.Redacted())
+		return nil, fmt.Errorf("registry: platform URL %q: a user name or password is not used there; remove it", withoutSecrets(text))
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, fmt.Errorf("registry: platform URL %q: remove the query and the fragment", withoutSecrets(text))
 	}
 	u.Host = strings.ToLower(u.Host)
 	return u, nil
 }
 
+// withoutSecrets leaves out of a URL, well-formed or not, where people put
+// secrets: what stands before the last @, and from the query on.
+func withoutSecrets(text string) string {
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		scheme, rest = "", text
+	}
+	at, query := strings.LastIndexByte(rest, '@'), strings.IndexAny(rest, "?#")
+	switch {
+	case query >= 0 && at > query: // which of the two is it?
+		rest = "..."
+	case query >= 0:
+		rest = rest[at+1 : query]
+	default:
+		rest = rest[at+1:]
+	}
+	if found && !strings.ContainsAny(scheme, "@?#") {
+		return scheme + "://" + rest
+	}
+	return rest
+}
+
+// origin is scheme, host and port of a URL, spelt one way.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
 func checkOrg(id string) error {
 	if !visible(id) {
-		return fmt.Errorf("registry: organisation id %q cannot stand in a header", id)
+		return fmt.Errorf("registry: organisation id %q cannot stand in a header: use the id as the platform's operator gave it", id)
 	}
 	return nil
 }
@@ -49,3 +88,11 @@ func visible(s string) bool {
 
 // segment escapes an id for use as one element of a path.
 func segment(id string) string { return url.PathEscape(strings.ToLower(id)) }
+
+// checkID refuses what would lead to another path than the one meant.
+func checkID(id string) error {
+	if id == "" || id == "." || id == ".." || strings.ContainsAny(id, "/?#%") || !visible(id) {
+		return fmt.Errorf("workspace id %q: use the UUID the platform knows the workspace by", excerpt([]byte(id)))
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -37,6 +38,11 @@ type Workspace struct {
 	Collapsed          bool            `json:"collapsed"`
 	AgentCard          json.RawMessage `json:"agent_card"`
 	LastOutboundAt     time.Time       `json:"last_outbound_at"`
+	X                  float64         `json:"x"` // on the canvas
+	Y                  float64         `json:"y"`
+	// ProvisionTimeoutMS is how long its runtime may take to start, in
+	// milliseconds; 0 leaves it to the platform.
+	ProvisionTimeoutMS int64 `json:"provision_timeout_ms"`
 }
 
 // Workspace reads the row of a workspace, this one's when id is empty: GET
@@ -48,12 +54,18 @@ func (c *Client) Workspace(ctx context.Context, id string) (*Workspace, error) {
 	if id == "" {
 		id = c.workspace
 	}
+	if err := checkID(id); err != nil {
+		return nil, fmt.Errorf("registry: Workspace: %w", err)
+	}
 	var out Workspace
 	err := c.do(ctx, call{
 		op: "Workspace", method: http.MethodGet, path: "/workspaces/" + segment(id), asks: reads,
 	}, &out)
 	if err != nil {
 		return nil, err
+	}
+	if string(out.AgentCard) == "null" {
+		out.AgentCard = nil
 	}
 	return &out, nil
 }
