@@ -1,12 +1,16 @@
 package platformauth
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/molecule-ai/workspace-runtime-go/heartbeat"
 )
 
 func testStore(t *testing.T, content string, opts ...Option) (*Store, string) {
@@ -48,6 +52,103 @@ func TestAHundredRefusedCallersCostOneRead(t *testing.T) {
 		t.Errorf("%d disk reads, want 1", n)
 	}
 }
+
+func TestAHundredCallersOfRefreshFromDiskShareARead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, path := testStore(t, oldToken)
+		put(t, path, newToken)
+		before := s.reads.Load()
+		s.turn <- struct{}{} // somebody has the file, and all the others come meanwhile
+		var callers sync.WaitGroup
+		for range 100 {
+			callers.Go(func() {
+				if got, err := s.RefreshFromDisk(); err != nil || got.Reveal() != newToken {
+					t.Errorf("RefreshFromDisk() = %v, %v", got, err)
+				}
+			})
+		}
+		synctest.Wait()
+		s.leave()
+		callers.Wait()
+		if n := s.reads.Load() - before; n != 1 {
+			t.Errorf("%d disk reads for 100 callers at once, want 1", n)
+		}
+		if _, err := s.RefreshFromDisk(); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.reads.Load() - before; n != 2 {
+			t.Errorf("%d disk reads after one more caller, want 2: it came after the read", n)
+		}
+	})
+}
+
+func TestAHundredCallersWithoutAFileCostOneRead(t *testing.T) {
+	s, path := testStore(t, oldToken, WithMinReread(time.Hour))
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	before := s.reads.Load()
+	var callers sync.WaitGroup
+	for range 100 {
+		callers.Go(func() {
+			if value, err := s.RefreshAuthorization([]string{"Bearer " + oldToken}); err != nil || value != nil {
+				t.Errorf("RefreshAuthorization() = %v, %v; want nil, nil", value, err)
+			}
+		})
+	}
+	callers.Wait()
+	if n := s.reads.Load() - before; n != 1 {
+		t.Errorf("%d disk reads, want 1", n)
+	}
+}
+
+// The same through the transport it is for: a hundred requests under way when
+// the token rotates.
+func TestConcurrent401sCostOneDiskRead(t *testing.T) {
+	const calls = 100
+	s, path := testStore(t, oldToken)
+	var refused sync.WaitGroup
+	refused.Add(calls)
+	base := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		status := http.StatusOK
+		if req.Header.Get("Authorization") != "Bearer "+newToken {
+			status = http.StatusUnauthorized
+			refused.Done()
+			refused.Wait() // so that all of them are refused
+		}
+		return &http.Response{StatusCode: status, Body: http.NoBody}, nil
+	})
+	rt, err := heartbeat.NewRoundTripper("http://platform.test", s, heartbeat.WithBase(base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, path, newToken)
+	before := s.reads.Load()
+	var callers sync.WaitGroup
+	for range calls {
+		callers.Go(func() {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://platform.test/", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp, err := rt.RoundTrip(req)
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Errorf("RoundTrip() = %v, %v", resp, err)
+				return
+			}
+			_ = resp.Body.Close()
+		})
+	}
+	callers.Wait()
+	if n := s.reads.Load() - before; n != 1 {
+		t.Errorf("%d disk reads for %d refused calls, want 1", n, calls)
+	}
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func TestALate401ForAnOlderTokenCostsNoRead(t *testing.T) {
 	s, path := testStore(t, oldToken)

@@ -216,3 +216,86 @@ func TestANewerTokenOnDiskWinsOverAnUnsavedOne(t *testing.T) {
 		t.Error("Persisted() = false although the token is from the disk")
 	}
 }
+
+func TestASaveThatIsRepeatedDoesNotOverwriteANewerToken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "configs", ".auth_token")
+	s := platformauth.NewStore(path)
+	unblock := block(t, path)
+	if err := s.Save(tokenA); !errors.Is(err, platformauth.ErrNotPersisted) {
+		t.Fatalf("Save() error = %v, want ErrNotPersisted", err)
+	}
+	unblock()
+	write(t, path, tokenB) // by the platform, and nobody has looked yet
+	if err := s.Save(tokenA); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Token(); err != nil || got.Reveal() != tokenB || !s.Persisted() {
+		t.Errorf("Token() = %v, %v, Persisted() = %v; want the newer token", got, err, s.Persisted())
+	}
+	if raw, err := os.ReadFile(path); err != nil || string(raw) != tokenB {
+		t.Error("the newer token was overwritten")
+	}
+	if err := s.Save(tokenC); err != nil { // a new one is another matter
+		t.Fatal(err)
+	}
+	if raw, err := os.ReadFile(path); err != nil || string(raw) != tokenC {
+		t.Error("a new token was not written")
+	}
+}
+
+func TestATokenUnsavedWhileTheDiskCannotBeReadIsNotLostToTheOldOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "configs", ".auth_token")
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, tokenA)
+	s := platformauth.NewStore(path)
+	if _, err := s.Token(); err != nil {
+		t.Fatal(err)
+	}
+	unblock := block(t, path)
+	for range 2 {
+		if err := s.Save(tokenB); !errors.Is(err, platformauth.ErrNotPersisted) {
+			t.Fatalf("Save() error = %v, want ErrNotPersisted", err)
+		}
+		if got, err := s.RefreshFromDisk(); err != nil || got.Reveal() != tokenB {
+			t.Errorf("RefreshFromDisk() while the disk is as it was = %v, %v; want the token in memory", got, err)
+		}
+	}
+	unblock()
+	write(t, path, tokenA) // the disk is back, with what it had
+	if got, err := s.RefreshFromDisk(); err != nil || got.Reveal() != tokenB || s.Persisted() {
+		t.Errorf("RefreshFromDisk() = %v, %v, Persisted() = %v; want the token in memory", got, err, s.Persisted())
+	}
+}
+
+func TestSaveLeavesALinkAloneThatLeadsToTheToken(t *testing.T) {
+	s, path := newFile(t, "-")
+	target := filepath.Join(t.TempDir(), "mounted")
+	write(t, target, tokenA+"\n")
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Save(tokenA); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.Readlink(path); err != nil || got != target {
+		t.Errorf("Readlink() = %q, %v; want the link as it was", got, err)
+	}
+}
+
+func TestAFailedSaveLeavesNothingBehind(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, ".auth_token")
+	if err := os.MkdirAll(filepath.Join(path, "full"), 0o700); err != nil { // rename cannot replace it
+		t.Fatal(err)
+	}
+	s := platformauth.NewStore(path)
+	if err := s.Save(tokenA); !errors.Is(err, platformauth.ErrNotPersisted) {
+		t.Fatalf("Save() error = %v, want ErrNotPersisted", err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 {
+		t.Errorf("left in the directory: %v, %v", left, err)
+	}
+}

@@ -178,20 +178,94 @@ func TestRefreshIsIdempotent(t *testing.T) {
 	}
 }
 
-func TestDefaultPath(t *testing.T) {
-	for _, c := range []struct{ configs, workspace, want string }{
-		{"", "", "/configs/.auth_token"},
-		{"", "/w", "/w/.auth_token"},
-		{"/c", "/w", "/c/.auth_token"},
-	} {
-		t.Setenv("CONFIGS_DIR", c.configs)
-		t.Setenv("WORKSPACE_CONFIG_PATH", c.workspace)
-		if got := platformauth.DefaultPath(); got != c.want {
-			t.Errorf("DefaultPath() with CONFIGS_DIR=%q WORKSPACE_CONFIG_PATH=%q = %q, want %q", c.configs, c.workspace, got, c.want)
+func TestAnInvalidFileKeepsTheTokenInHand(t *testing.T) {
+	s, path := newFile(t, tokenA)
+	if _, err := s.Token(); err != nil {
+		t.Fatal(err)
+	}
+	changed := s.Changed()
+	write(t, path, "not a token")
+	for range 2 { // the second time within the floor
+		if _, err := s.RefreshIf(platformauth.Token(tokenA)); !errors.Is(err, platformauth.ErrInvalidToken) {
+			t.Errorf("RefreshIf() error = %v, want ErrInvalidToken", err)
 		}
 	}
-	if got := platformauth.NewStore("").Path(); got != "/c/.auth_token" {
-		t.Errorf("NewStore(\"\").Path() = %q", got)
+	if got, err := s.Token(); err != nil || got.Reveal() != tokenA {
+		t.Errorf("Token() = %v, %v; want the token from before", got, err)
+	}
+	select {
+	case <-changed:
+		t.Error("Changed fired")
+	default:
+	}
+}
+
+func TestATokenThatAppearsIsSeenWithoutARefresh(t *testing.T) {
+	s, path := newFile(t, "-")
+	changed := s.Changed()
+	for range 2 {
+		if value, err := s.Authorization(); err != nil || value != nil {
+			t.Errorf("Authorization() = %v, %v; want nil, nil", value, err)
+		}
+	}
+	write(t, path, "")
+	if _, err := s.Token(); !errors.Is(err, platformauth.ErrNoToken) {
+		t.Errorf("Token() error = %v, want ErrNoToken", err)
+	}
+	select {
+	case <-changed:
+		t.Error("Changed fired although there still is no token")
+	default:
+	}
+	write(t, path, tokenA)
+	if got, err := s.Token(); err != nil || got.Reveal() != tokenA {
+		t.Errorf("Token() = %v, %v; want the token that has appeared", got, err)
+	}
+	select {
+	case <-changed:
+	default:
+		t.Error("Changed has not fired")
+	}
+}
+
+func TestReadingTheFileForTheFirstTimeIsNoChange(t *testing.T) {
+	for name, first := range map[string]func(s *platformauth.Store) error{
+		"Token":           func(s *platformauth.Store) error { _, err := s.Token(); return err },
+		"RefreshFromDisk": func(s *platformauth.Store) error { _, err := s.RefreshFromDisk(); return err },
+		"Save":            func(s *platformauth.Store) error { return s.Save(tokenA) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := newFile(t, tokenA)
+			changed := s.Changed()
+			if err := first(s); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-changed:
+				t.Error("Changed fired")
+			default:
+			}
+		})
+	}
+}
+
+func TestErrorsDoNotShowTheToken(t *testing.T) {
+	secret := strings.Repeat("s3cr3t", 5)
+	for _, content := range []string{secret + "\x00", "Bearer " + secret, secret + " " + secret, secret + "\n" + secret, strings.Repeat(secret, 200)} {
+		s, path := newFile(t, content)
+		_, readErr := s.Token()
+		write(t, path, "")
+		for _, err := range []error{readErr, s.Save(content)} {
+			if !errors.Is(err, platformauth.ErrInvalidToken) {
+				t.Errorf("error = %v, want ErrInvalidToken", err)
+			} else if strings.Contains(err.Error(), "s3cr3t") {
+				t.Errorf("the error shows it: %v", err)
+			}
+		}
+	}
+	s, _ := newFile(t, "Bearer "+secret)
+	if _, err := s.Token(); !strings.Contains(err.Error(), `leave "Bearer " out`) {
+		t.Errorf("the usual mistake is not named: %v", err)
 	}
 }
 

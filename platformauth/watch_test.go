@@ -84,6 +84,19 @@ func TestWatchSees(t *testing.T) {
 			}
 			write(t, path, tokenB)
 		}},
+		{"another directory in its place", func(t *testing.T, path string) {
+			dir := filepath.Dir(path)
+			if err := os.Mkdir(dir+".new", 0o700); err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(dir+".new", filepath.Base(path)), tokenB)
+			if err := os.Rename(dir, dir+".old"); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(dir+".new", dir); err != nil {
+				t.Fatal(err)
+			}
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "configs", ".auth_token")
@@ -96,6 +109,8 @@ func TestWatchSees(t *testing.T) {
 			await(t, s, tokenA)
 			c.change(t, path)
 			await(t, s, tokenB)
+			write(t, path, tokenC) // and goes on seeing
+			await(t, s, tokenC)
 		})
 	}
 }
@@ -126,6 +141,48 @@ func TestWatchSeesASymlinkSwap(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, s, tokenB)
+}
+
+func TestWatchSeesADirectoryBehindALinkThatIsSwapped(t *testing.T) {
+	dir := t.TempDir()
+	for name, token := range map[string]string{"v1": tokenA, "v2": tokenB} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, name, ".auth_token"), token)
+	}
+	configs := filepath.Join(dir, "configs")
+	if err := os.Symlink("v1", configs); err != nil {
+		t.Fatal(err)
+	}
+	s := platformauth.NewStore(filepath.Join(configs, ".auth_token"))
+	watch(t, s)
+	await(t, s, tokenA)
+	if err := os.Symlink("v2", configs+".new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(configs+".new", configs); err != nil {
+		t.Fatal(err)
+	}
+	await(t, s, tokenB)
+	write(t, filepath.Join(dir, "v2", ".auth_token"), tokenC)
+	await(t, s, tokenC)
+}
+
+func TestTwoStoresWatchOneFile(t *testing.T) {
+	one, path := newFile(t, tokenA)
+	two := platformauth.NewStore(path)
+	watch(t, one)
+	watch(t, two)
+	await(t, one, tokenA)
+	await(t, two, tokenA)
+	if err := one.Save(tokenB); err != nil {
+		t.Fatal(err)
+	}
+	await(t, two, tokenB)
+	write(t, path, tokenC)
+	await(t, one, tokenC)
+	await(t, two, tokenC)
 }
 
 func TestWatchSeesAFileBehindALinkWrittenInPlace(t *testing.T) {
