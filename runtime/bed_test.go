@@ -132,7 +132,19 @@ func (b *bed) do(req *http.Request) (int, string) {
 // post sends text to the workspace itself, past the platform.
 func (b *bed) post(text string) (int, string) {
 	b.t.Helper()
-	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"message/send","params":{"message":{"role":"user","messageId":%q,"parts":[{"kind":"text","text":%[1]q}]}}}`, text)
+	return b.call("message/send", map[string]any{"message": map[string]any{
+		"role": "user", "messageId": text, "parts": []any{map[string]any{"kind": "text", "text": text}},
+	}})
+}
+
+// call sends a JSON-RPC request to the workspace itself.
+func (b *bed) call(method string, params any) (int, string) {
+	b.t.Helper()
+	raw, err := json.Marshal(params)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, method, raw)
 	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.url, strings.NewReader(body))
 	if err != nil {
 		b.t.Fatal(err)
