@@ -94,7 +94,7 @@ func (b *bed) end() error {
 
 func (b *bed) await(what string, ok func() bool) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 90*time.Second)
 	defer cancel()
 	if err := b.platform.Await(ctx, ok); err != nil {
 		b.t.Fatalf("%s: %v", what, err)
