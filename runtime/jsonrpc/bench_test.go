@@ -81,18 +81,23 @@ func perChunk(b *testing.B, n int) {
 }
 
 // TestAChunkCostsTheSameHoweverManyThereAre counts allocations, which do not
-// depend on the machine; BenchmarkStream has the times.
+// depend on the machine; BenchmarkStream has the times. A chunk takes 4, and up
+// to 7 under the race detector, for which sync.Pool forgets on purpose.
 func TestAChunkCostsTheSameHoweverManyThereAre(t *testing.T) {
 	for _, body := range []string{helloStream03, helloStream10} {
+		var few float64
 		for _, n := range []int{250, 16000} {
 			h := jsonrpc.NewHandler(chunks(n))
-			perRun := testing.AllocsPerRun(2, func() {
+			each := testing.AllocsPerRun(2, func() {
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
 				r.Header.Set("Content-Type", "application/json")
 				h.ServeHTTP(&nowhere{header: http.Header{}}, r)
-			})
-			if perChunk := perRun / float64(n); perChunk > 6 {
-				t.Errorf("%d chunks: %.1f allocations for each, want 6 at most", n, perChunk)
+			}) / float64(n)
+			if n == 250 {
+				few = each
+			}
+			if each > 8 || each > few+0.5 {
+				t.Errorf("%d chunks: %.1f allocations for each, want 8 at most and no more than the %.1f of 250", n, each, few)
 			}
 		}
 	}
