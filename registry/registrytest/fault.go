@@ -1,9 +1,9 @@
 package registrytest
 
 import (
-	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -14,7 +14,12 @@ type Fault struct {
 	// Status answers with this status and a JSON error, before anything else
 	// is looked at.
 	Status int
-	// RetryAfter goes with Status: seconds, sent as they are. 0 sends none.
+	// Empty goes with Status: no body at all, as after a panic in the platform
+	// (500) or from its tenant guard (404).
+	Empty bool
+	// RetryAfter goes with Status: seconds, sent as they are. 0 sends none, a
+	// negative number sends 0, as the platform's limiter does in the last second
+	// of its minute.
 	RetryAfter int
 	// Reset cuts the connection without an answer.
 	Reset bool
@@ -37,6 +42,9 @@ type Fault struct {
 	HTML bool
 	// Duplicate does what was asked twice, as a proxy that repeats requests.
 	Duplicate bool
+	// MintFails makes a registration answer 200 without the token that it should
+	// have issued, which none of its callers is ever told.
+	MintFails bool
 
 	// Times is how many requests fail so; 0 is one, negative is all.
 	Times int
@@ -111,42 +119,50 @@ func (f *Fault) before(p *Platform, x *exchange) (done bool) {
 		case <-timer.C:
 		case <-x.r.Context().Done():
 			return true
+		case <-p.life.Done():
+			return true
 		}
 	}
 	switch {
 	case f.Status != 0:
-		if f.RetryAfter > 0 {
-			x.w.Header().Set("Retry-After", fmt.Sprint(f.RetryAfter))
+		if f.RetryAfter != 0 {
+			x.w.Header().Set("Retry-After", strconv.Itoa(max(f.RetryAfter, 0)))
+		}
+		if f.Empty {
+			x.w.WriteHeader(f.Status)
+			return true
 		}
 		x.fail(f.Status, "scripted fault")
 	case f.Reset:
 		cut(x.w)
 	case f.Hang:
-		select {
-		case <-x.r.Context().Done():
-		case <-p.life.Done():
-		}
-		panic(http.ErrAbortHandler)
+		x.hang(p)
 	case f.HTML:
 		x.w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(x.w, "<!doctype html><title>Sign in</title>")
 	case f.Lost:
-		p.route(&exchange{w: discardWriter{http.Header{}}, r: x.r, body: x.body, at: x.at})
+		p.route(x.again())
 		cut(x.w)
 	case f.HalfOpen:
-		p.route(&exchange{w: discardWriter{http.Header{}}, r: x.r, body: x.body, at: x.at})
+		p.route(x.again())
 		x.w.Header().Set("Content-Length", "100")
 		x.w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(x.w).Flush()
-		select {
-		case <-x.r.Context().Done():
-		case <-p.life.Done():
-		}
-		panic(http.ErrAbortHandler)
+		x.hang(p)
 	default:
 		return false
 	}
 	return true
+}
+
+// hang keeps the client waiting for as long as it wants to, and cuts the
+// connection then.
+func (x *exchange) hang(p *Platform) {
+	select {
+	case <-x.r.Context().Done():
+	case <-p.life.Done():
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // wrap puts f's hand on the answer.

@@ -61,7 +61,7 @@ func (p *Platform) heartbeat(x *exchange) {
 	}
 	p.mu.Lock()
 	if w := p.find(body.WorkspaceID); w != nil && w.status != "removed" {
-		beat.TokenGen = w.generation(x.bearer())
+		beat.TokenGen, _ = w.generation(x.bearer())
 		p.accept(w, beat)
 		p.touch()
 	}

@@ -58,6 +58,10 @@ func (n *memory) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	client, server := newConnPair(memoryAddr("client:1"), l.addr)
 	select {
 	case l.backlog <- server:
+		if isClosed(l.done) { // it was closed meanwhile and may not have seen this one
+			_ = server.Close()
+			return nil, refused
+		}
 		return client, nil
 	case <-l.done:
 		return nil, refused
@@ -67,6 +71,8 @@ func (n *memory) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 }
 
 func (n *memory) transport() *http.Transport { return n.add(n.dial) }
+
+func (n *memory) close() { n.closeIdle() }
 
 func (n *memory) knows(hostport string) bool {
 	n.mu.Lock()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
+	"time"
 )
 
 // network is where the platform lives: loopback or memory.
@@ -15,6 +17,7 @@ type network interface {
 	dial(ctx context.Context, network, addr string) (net.Conn, error)
 	transport() *http.Transport
 	knows(hostport string) bool
+	closeIdle()
 	close()
 }
 
@@ -25,17 +28,22 @@ type transports struct {
 }
 
 func (t *transports) add(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
-	tr := &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 16}
+	tr := &http.Transport{
+		DialContext:         dial,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     90 * time.Second, // the platform's own towards agents
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.made = append(t.made, tr)
 	return tr
 }
 
-func (t *transports) close() {
+func (t *transports) closeIdle() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, tr := range t.made {
+	made := slices.Clone(t.made)
+	t.mu.Unlock()
+	for _, tr := range made {
 		tr.CloseIdleConnections()
 	}
 }
@@ -46,7 +54,7 @@ type loopback struct {
 	transports
 	dialer net.Dialer
 	addr   string
-	first  net.Listener
+	first  net.Listener // until the first Up takes it
 }
 
 func newLoopback() (*loopback, error) {
@@ -54,7 +62,8 @@ func newLoopback() (*loopback, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loopback{addr: l.Addr().String(), first: l}, nil
+	// As long as the platform waits for an agent to accept a connection.
+	return &loopback{addr: l.Addr().String(), first: l, dialer: net.Dialer{Timeout: 30 * time.Second}}, nil
 }
 
 func (n *loopback) url() string { return "http://" + n.addr }
@@ -82,3 +91,10 @@ func (n *loopback) dial(ctx context.Context, network, addr string) (net.Conn, er
 func (n *loopback) transport() *http.Transport { return n.add(n.dial) }
 
 func (n *loopback) knows(string) bool { return false }
+
+func (n *loopback) close() {
+	n.closeIdle()
+	if n.first != nil {
+		_ = n.first.Close()
+	}
+}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 )
@@ -22,13 +22,12 @@ type TB interface {
 // Platform is a platform to test against. Make it with [NewPlatform] in a test
 // or with [Start] in a program. All methods are safe for concurrent use.
 type Platform struct {
-	cfg   config
-	log   *slog.Logger
-	start time.Time
+	cfg config
+	log *slog.Logger
 
 	mu       sync.Mutex // guards what follows; never held while talking to anybody
 	rows     map[string]*row
-	requests []Request
+	requests []*Request
 	changed  chan struct{} // closed at every change that Await may wait for
 	buckets  map[string]*bucket
 	scripts  []*script
@@ -36,14 +35,22 @@ type Platform struct {
 	dbDown   bool
 	closed   bool
 
-	net     network
-	server  *http.Server // nil while down
-	serving sync.WaitGroup
-	agents  *http.Client // how the proxy reaches agents
+	net    network
+	agents *http.Client // how the proxy reaches agents
+	canvas *http.Client // how Call reaches the platform
 
-	work      sync.WaitGroup // queue deliveries and rotations under way
+	lift    sync.Mutex // held through Down and Up, which take turns
+	running *running   // nil while down; guarded by lift
+
+	work      sync.WaitGroup // requests, deliveries and rotations under way; see begin
 	life      context.Context
 	endOfLife context.CancelFunc
+}
+
+// running is the server between an Up and a Down.
+type running struct {
+	server *http.Server
+	done   chan struct{} // closed when it accepts no more
 }
 
 // NewPlatform starts a platform that ends with the test. It fails the test if
@@ -66,7 +73,6 @@ func Start(opts ...Option) (*Platform, error) {
 		rows:    map[string]*row{},
 		changed: make(chan struct{}),
 		buckets: map[string]*bucket{},
-		start:   time.Now(),
 	}
 	for _, o := range opts {
 		o.apply(&p.cfg)
@@ -85,7 +91,7 @@ func Start(opts ...Option) (*Platform, error) {
 		}
 		p.net = n
 	}
-	p.agents = &http.Client{Transport: p.net.transport()}
+	p.agents, p.canvas = p.Client(), p.Client()
 	if err := p.Up(); err != nil {
 		return nil, err
 	}
@@ -93,7 +99,7 @@ func Start(opts ...Option) (*Platform, error) {
 }
 
 // Close stops the platform and waits for everything it has started. Requests
-// under way are cut.
+// under way are cut. Closing twice is harmless.
 func (p *Platform) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -102,6 +108,18 @@ func (p *Platform) Close() {
 	p.Down()
 	p.work.Wait()
 	p.net.close()
+}
+
+// begin announces a piece of work that Close has to wait for, which ends with
+// p.work.Done. It reports false when the platform is closed.
+func (p *Platform) begin() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.work.Add(1)
+	return true
 }
 
 // URL is the platform's base URL: http://127.0.0.1:PORT, or
@@ -114,6 +132,12 @@ func (p *Platform) Transport() *http.Transport { return p.net.transport() }
 
 // Client returns an HTTP client over a new [Platform.Transport].
 func (p *Platform) Client() *http.Client { return &http.Client{Transport: p.Transport()} }
+
+// CloseIdleConnections closes the idle connections of every transport that came
+// from [Platform.Transport] or [Platform.Client]. A testing/synctest bubble must
+// not end, and its servers must not be closed for good, while somebody keeps
+// connections to them; [Platform.Close] does this too.
+func (p *Platform) CloseIdleConnections() { p.net.closeIdle() }
 
 // DialContext dials the platform or an agent, in memory or not.
 func (p *Platform) DialContext(ctx context.Context, netw, addr string) (net.Conn, error) {
@@ -133,54 +157,65 @@ func (p *Platform) ServeAgent(hostport string, h http.Handler) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
-	p.work.Go(func() { _ = server.Serve(l) })
-	p.work.Go(func() {
+	host, port, err := net.SplitHostPort(l.Addr().String())
+	if err == nil && !p.begin() {
+		err = errors.New("the platform is closed")
+	}
+	if err != nil {
+		return "", errors.Join(err, l.Close())
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute, ErrorLog: p.errorLog()}
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(l) }()
+	go func() {
+		defer p.work.Done()
 		<-p.life.Done()
 		_ = server.Close()
-	})
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return "", err
-	}
-	host := "localhost"
-	if p.cfg.inMemory {
-		host, _, _ = strings.Cut(hostport, ":")
+		<-served
+	}()
+	if !p.cfg.inMemory {
+		host = "localhost" // the one spelling of loopback that may be registered
 	}
 	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// errorLog is where servers complain about their connections.
+func (p *Platform) errorLog() *log.Logger {
+	return slog.NewLogLogger(p.log.Handler(), slog.LevelDebug)
 }
 
 // Down makes the platform unreachable: its listener is closed, its connections
 // are cut, and new ones are refused.
 func (p *Platform) Down() {
-	p.mu.Lock()
-	server := p.server
-	p.server = nil
-	p.mu.Unlock()
-	if server != nil {
-		_ = server.Close()
-		p.serving.Wait()
+	p.lift.Lock()
+	defer p.lift.Unlock()
+	if p.running == nil {
+		return
 	}
+	_ = p.running.server.Close()
+	<-p.running.done
+	p.running = nil
 }
 
 // Up makes the platform reachable again, at the same address. What it knows it
-// still knows.
+// still knows; the five minutes in which it remembers addresses go on.
 func (p *Platform) Up() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.server != nil {
+	p.lift.Lock()
+	defer p.lift.Unlock()
+	if p.running != nil {
 		return nil
 	}
-	if p.closed {
+	if p.life.Err() != nil {
 		return errors.New("the platform is closed")
 	}
 	l, err := p.net.listenPlatform()
 	if err != nil {
 		return fmt.Errorf("listen again: %w", err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(p.serve), ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug)}
-	p.server = server
-	p.serving.Go(func() { _ = server.Serve(l) })
+	// No timeouts: the real one has none either.
+	r := &running{server: &http.Server{Handler: http.HandlerFunc(p.serve), ErrorLog: p.errorLog()}, done: make(chan struct{})}
+	go func() { defer close(r.done); _ = r.server.Serve(l) }()
+	p.running = r
 	return nil
 }
 
@@ -191,25 +226,43 @@ func (p *Platform) DatabaseDown(down bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dbDown = down
+	p.touch()
 }
 
-// Await waits until ok is true, looking after every request that was answered
-// and every change made through a handle. What only time changes, such as a
-// workspace that goes offline, it does not notice by itself.
+// Await waits until ok is true. It asks again after everything that may matter:
+// a request that arrives, an answer, a change made through a handle, a delivery,
+// and what only time brings, such as a workspace that goes offline. It does not
+// poll, and works inside a testing/synctest bubble. When ctx ends first, the
+// error wraps its cause.
 func (p *Platform) Await(ctx context.Context, ok func() bool) error {
 	for {
 		p.mu.Lock()
-		changed := p.changed
+		changed, due := p.changed, p.nextDue()
 		p.mu.Unlock()
 		if ok() {
 			return nil
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("registrytest: what was awaited has not happened: %w", context.Cause(ctx))
+		if err := sleepUntil(ctx, due, changed); err != nil {
+			return fmt.Errorf("registrytest: what was awaited has not happened: %w", err)
 		}
 	}
+}
+
+// sleepUntil returns nil at due, unless that is zero, or when changed is closed.
+func sleepUntil(ctx context.Context, due time.Time, changed <-chan struct{}) error {
+	var elapsed <-chan time.Time
+	if !due.IsZero() {
+		timer := time.NewTimer(time.Until(due))
+		defer timer.Stop()
+		elapsed = timer.C
+	}
+	select {
+	case <-changed:
+	case <-elapsed:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // touch wakes those who await something. p.mu is held.

@@ -1,62 +1,80 @@
 package registrytest
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // queued is a message that could not be delivered. It is delivered again, with
 // the same ids, at a later heartbeat.
 type queued struct {
 	id        string
 	messageID string
-	call      []byte
+	message   []byte
 	attempts  int
-	state     string // queued, dispatched, completed, failed
+	state     string      // queued, dispatched, completed, failed
+	result    *Delegation // the row that gets the answer, if there is one
 }
 
 const (
 	queueAttempts = 5
 	queuedText    = "workspace agent busy — request queued, will dispatch when capacity available"
+	sessionText   = "workspace agent busy — adapter handles retry (native_session)"
 	busyText      = "workspace agent busy — retry after a short backoff"
+	busyRetry     = 30 // seconds
 )
 
 // busy answers for an agent that was reached and did not answer: the platform
-// keeps the message and says so, unless the agent keeps a queue of its own.
-func (p *Platform) busy(x *exchange, w *row, call []byte, messageID string) {
+// keeps the message and says so, unless the agent keeps a queue of its own or
+// the message cannot be kept any more.
+func (p *Platform) busy(c call, w *row, message []byte, messageID string) outcome {
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer p.touch()
+	refused := map[string]any{"error": busyText, "busy": true, "retry_after": busyRetry}
 	if w.capabilities["session"] {
-		p.mu.Unlock()
-		x.w.Header().Set("Retry-After", "30")
-		x.json(http.StatusServiceUnavailable, map[string]any{"error": busyText, "busy": true, "retry_after": 30, "native_session": true})
-		return
+		refused["error"], refused["native_session"] = sessionText, true
+		return outcome{status: http.StatusServiceUnavailable, body: refused, retryAfter: busyRetry}
 	}
-	item := w.enqueue(call, messageID)
-	depth := 0
-	for _, q := range w.queue {
-		if q.state == "queued" {
-			depth++
-		}
+	tooLate := isClosed(c.gone) || c.patience > 0 && time.Since(c.began) > c.patience
+	if tooLate || spellsNUL(message) || p.dbDown || p.closed {
+		return outcome{status: http.StatusServiceUnavailable, body: refused, retryAfter: busyRetry}
 	}
-	p.touch()
-	p.mu.Unlock()
-	x.w.Header().Set("Content-Type", "application/json")
-	x.json(http.StatusAccepted, map[string]any{"queued": true, "queue_id": item.id, "queue_depth": depth, "message": queuedText})
+	item := w.enqueue(message, messageID)
+	if c.onQueued != nil {
+		c.onQueued(item)
+	}
+	return outcome{status: http.StatusAccepted, queued: true, body: map[string]any{
+		"queued": true, "queue_id": item.id, "queue_depth": w.queueDepth(), "message": queuedText,
+	}}
 }
 
 // enqueue keeps one live item per message id. p.mu is held.
-func (w *row) enqueue(call []byte, messageID string) *queued {
+func (w *row) enqueue(message []byte, messageID string) *queued {
 	for _, q := range w.queue {
 		if messageID != "" && q.messageID == messageID && (q.state == "queued" || q.state == "dispatched") {
 			return q
 		}
 	}
-	q := &queued{id: newUUID(), messageID: messageID, call: call, state: "queued"}
+	q := &queued{id: newUUID(), messageID: messageID, message: message, state: "queued"}
 	w.queue = append(w.queue, q)
 	return q
+}
+
+func (w *row) queueDepth() int {
+	n := 0
+	for _, q := range w.queue {
+		if q.state == "queued" {
+			n++
+		}
+	}
+	return n
 }
 
 // drainOne starts the delivery of the oldest waiting message; one per
 // heartbeat. p.mu is held.
 func (p *Platform) drainOne(w *row) {
-	if w.url == "" || p.closed {
+	if p.closed {
 		return
 	}
 	for _, q := range w.queue {
@@ -65,15 +83,25 @@ func (p *Platform) drainOne(w *row) {
 		}
 		q.state = "dispatched"
 		q.attempts++
-		p.work.Go(func() { p.redeliver(w, q) })
+		p.work.Go(func() { p.redeliver(w, q) }) // like begin, under the same lock
 		return
 	}
 }
 
 func (p *Platform) redeliver(w *row, q *queued) {
-	out := p.deliver(p.life, w, q.call)
+	p.mu.Lock()
+	url, refused := p.address(w.id, w)
+	p.mu.Unlock()
+	var out outcome
+	if refused != nil {
+		out = *refused
+	} else {
+		out = p.deliver(p.life, w, url, q.message, 0)
+	}
+
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	defer p.touch()
 	switch {
 	case out.busy && q.messageID != "":
 		q.state = "completed" // it collides with itself in the queue, and is lost
@@ -84,6 +112,8 @@ func (p *Platform) redeliver(w *row, q *queued) {
 		}
 	default:
 		q.state = "completed"
+		if q.result != nil { // the only trace that the answer leaves
+			q.result.complete(out.raw)
+		}
 	}
-	p.touch()
 }

@@ -27,7 +27,19 @@ type Request struct {
 func (p *Platform) Requests() []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.requests)
+	out := make([]Request, len(p.requests))
+	for i, r := range p.requests {
+		out[i] = *r
+	}
+	return out
+}
+
+// ForgetRequests empties the record, for programs that run long. Requests that
+// are being answered are forgotten too.
+func (p *Platform) ForgetRequests() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests = nil
 }
 
 // RequestsTo returns those that went to one method and path.
@@ -35,44 +47,46 @@ func (p *Platform) RequestsTo(method, path string) []Request {
 	return slices.DeleteFunc(p.Requests(), func(r Request) bool { return r.Method != method || r.Path != path })
 }
 
-// record notes a request and returns its index.
-func (p *Platform) record(x *exchange) int {
+// record notes a request that has arrived, and wakes those who wait for one.
+func (p *Platform) record(x *exchange) *Request {
 	header := x.r.Header.Clone()
 	header.Del("Authorization")
-	r := Request{At: x.at, Method: x.r.Method, Path: x.r.URL.Path, Header: header, Body: x.body}
+	r := &Request{At: x.at, Method: x.r.Method, Path: x.r.URL.Path, Header: header, Body: x.body}
 	id := subject(x)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if bearer := x.bearer(); bearer != "" {
 		r.TokenGen = -1
 		if w := p.find(id); w != nil {
-			r.TokenGen = w.generation(bearer)
-			r.Live = w.accepts(w.id, bearer)
+			r.TokenGen, r.Live = w.generation(bearer)
 		}
 	}
 	p.requests = append(p.requests, r)
-	return len(p.requests) - 1
-}
-
-// recordStatus notes the answer, and wakes those who wait for something.
-func (p *Platform) recordStatus(index, status int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.requests[index].Status = status
 	p.touch()
+	return r
 }
 
-// generation is which of w's tokens text is, -1 if none. p.mu is held.
-func (w *row) generation(text string) int {
+// recordStatus notes the answer.
+func (p *Platform) recordStatus(r *Request, status int) {
+	p.mu.Lock()
+	r.Status = status
+	p.touch()
+	p.mu.Unlock()
+	p.log.Debug("answered", "method", r.Method, "path", r.Path, "status", status, "token_gen", r.TokenGen)
+}
+
+// generation is which of w's tokens text is, -1 if none, and whether it is good
+// now. p.mu is held.
+func (w *row) generation(text string) (gen int, live bool) {
 	if text == "" {
-		return 0
+		return 0, false
 	}
 	for _, t := range w.tokens {
 		if t.text == text {
-			return t.gen
+			return t.gen, t.live && w.status != "removed"
 		}
 	}
-	return -1
+	return -1, false
 }
 
 // subject is the workspace whose token a request should carry: the caller's

@@ -1,6 +1,8 @@
 package registrytest
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -20,32 +22,44 @@ func (p *Platform) register(x *exchange) {
 	if !p.mayRegister(x, body.ID) {
 		return
 	}
-	if !isUUID(body.ID) || hasNUL(body.URL, string(body.AgentCard)) || p.databaseIsDown() {
+	if !isUUID(body.ID) || spellsNUL(body.AgentCard) || p.databaseIsDown() {
 		x.fail(http.StatusInternalServerError, "registration failed")
 		return
 	}
 	answer := map[string]any{"status": "registered"}
+	if token := p.admit(body.ID, body.URL, body.AgentCard, x); token != "" {
+		answer["auth_token"] = token
+	}
+	x.json(http.StatusOK, answer)
+}
+
+// admit does what a good registration does and returns the token it mints, if
+// any. A removed workspace's row is not touched, but its key, its cached address
+// and a useless token are made all the same.
+func (p *Platform) admit(id, url string, card json.RawMessage, x *exchange) (token string) {
 	p.mu.Lock()
-	defer func() { p.mu.Unlock(); x.json(http.StatusOK, answer) }()
+	defer p.mu.Unlock()
 	defer p.touch()
-	w := p.find(body.ID)
+	w := p.find(id)
 	if w == nil {
-		w = p.newRow(strings.ToLower(body.ID))
+		w = p.newRow(strings.ToLower(id))
 		p.rows[w.id] = w
 	}
 	if w.status != "removed" {
 		if !strings.HasPrefix(w.url, "http://127.0.0.1") { // the provisioner's own
-			w.url = body.URL
+			w.url = url
 		}
-		w.card = body.AgentCard
+		w.card = card
 		w.lastBeat = x.at
 		w.become("online", x.at)
 	}
+	w.remember(cmp.Or(w.url, url), x.at)
 	w.expiry = x.at.Add(livenessTTL) // the only call that makes the key
 	w.event()
-	if w.liveTokens() == 0 {
-		answer["auth_token"] = w.issue()
+	if w.liveTokens() == 0 && (x.fault == nil || !x.fault.MintFails) {
+		token = w.issue()
 	}
+	return token
 }
 
 // updateCard serves POST /registry/update-card.
@@ -61,13 +75,13 @@ func (p *Platform) updateCard(x *exchange) {
 	if !p.mayRegister(x, body.WorkspaceID) {
 		return
 	}
-	if !isUUID(body.WorkspaceID) || hasNUL(string(body.AgentCard)) || p.databaseIsDown() {
+	if !isUUID(body.WorkspaceID) || spellsNUL(body.AgentCard) || p.databaseIsDown() {
 		x.fail(http.StatusInternalServerError, "failed to update card")
 		return
 	}
 	p.mu.Lock()
 	if w := p.find(body.WorkspaceID); w != nil {
-		w.card = body.AgentCard
+		w.card = body.AgentCard // a removed one's too
 		w.event()
 		p.touch()
 	}
@@ -81,32 +95,28 @@ func (p *Platform) databaseIsDown() bool {
 	return p.dbDown
 }
 
-// hasNUL reports whether one of texts, of which some are JSON, has the
-// character that PostgreSQL cannot store.
+// hasNUL reports whether one of texts has the character that PostgreSQL cannot
+// store.
 func hasNUL(texts ...string) bool {
 	for _, t := range texts {
-		if strings.Contains(t, "\x00") || strings.Contains(t, `\u0000`) {
+		if strings.Contains(t, "\x00") {
 			return true
 		}
 	}
 	return false
 }
 
-func isUUID(id string) bool {
-	if len(id) != 36 {
-		return false
-	}
-	for i, c := range []byte(strings.ToLower(id)) {
-		switch i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return false
-			}
-		default:
-			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
-				return false
-			}
+// spellsNUL reports whether a JSON text has that character in some string, where
+// it can only be spelt \u0000.
+func spellsNUL(raw []byte) bool {
+	for at := 0; at+1 < len(raw); at++ {
+		if raw[at] != '\\' {
+			continue
 		}
+		if bytes.HasPrefix(raw[at:], []byte(`\u0000`)) {
+			return true
+		}
+		at++ // whatever is escaped is no beginning of an escape
 	}
-	return true
+	return false
 }

@@ -42,11 +42,17 @@ func (r *Rotated) Err() error { return r.err }
 func (w *Workspace) RotateFile(how Rotation) *Rotated {
 	written := make(chan struct{})
 	r := &Rotated{Token: w.Rotate(), Written: written}
-	w.p.work.Go(func() {
+	if !w.p.begin() {
+		r.err, r.at = errClosed, time.Now()
+		close(written)
+		return r
+	}
+	go func() {
+		defer w.p.work.Done()
 		defer close(written)
 		r.err = how.write(r.Token, w.p.life.Done())
 		r.at = time.Now()
-	})
+	}()
 	return r
 }
 

@@ -14,70 +14,102 @@ import (
 
 // exchange is one request on its way through the platform.
 type exchange struct {
-	w    http.ResponseWriter
-	r    *http.Request
-	body []byte
-	at   time.Time
+	w     http.ResponseWriter
+	r     *http.Request
+	body  []byte
+	at    time.Time
+	fault *Fault // nil when all is well
 }
 
-// serve is the platform's front: body, faults, CORS, rate limit, tenant guard,
-// route. The real one reads the body later; reading it first means that a
-// client that leaves is noticed.
+// serve is the platform's front: record, faults, route. The real one reads the
+// body later; reading it first means that a client that leaves is noticed.
 func (p *Platform) serve(w http.ResponseWriter, r *http.Request) {
+	if !p.begin() {
+		panic(http.ErrAbortHandler)
+	}
+	defer p.work.Done()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
 	}
 	x := &exchange{w: w, r: r, body: body, at: time.Now()}
-	index := p.record(x)
+	request := p.record(x)
 	watched := &statusWriter{ResponseWriter: w}
 	x.w = watched
-	defer func() { p.recordStatus(index, watched.status) }()
+	defer func() { p.recordStatus(request, watched.status) }()
 
-	fault := p.nextFault(r)
-	if fault != nil {
-		x.w = fault.wrap(watched)
-		if fault.before(p, x) {
+	x.fault = p.nextFault(r)
+	if x.fault != nil {
+		x.w = x.fault.wrap(watched)
+		if x.fault.before(p, x) {
 			return
 		}
+		x.at = time.Now()
 	}
 	p.route(x)
-	if fault != nil && fault.Duplicate {
-		p.route(&exchange{w: discardWriter{http.Header{}}, r: r, body: body, at: x.at})
+	if x.fault != nil && x.fault.Duplicate {
+		p.route(x.again())
 	}
 }
 
+// again is the same exchange once more, with nobody to hear the answer.
+func (x *exchange) again() *exchange {
+	return &exchange{w: discardWriter{http.Header{}}, r: x.r, body: x.body, at: time.Now(), fault: x.fault}
+}
+
+// route does what the real platform's router and middleware do, in its order.
 func (p *Platform) route(x *exchange) {
-	if origin := x.r.Header.Get("Origin"); origin != "" && origin != "http://"+x.r.Host && origin != "https://"+x.r.Host {
-		x.w.WriteHeader(http.StatusForbidden)
-		return
-	}
-	if !p.withinRate(x) {
-		return
-	}
 	path := x.r.URL.Path
+	handle := p.handler(x.r.Method, path)
+	if bare := strings.TrimRight(path, "/"); handle == nil && bare != path && p.handler(x.r.Method, bare) != nil {
+		status := http.StatusTemporaryRedirect
+		if x.r.Method == http.MethodGet {
+			status = http.StatusMovedPermanently
+		}
+		http.Redirect(x.w, x.r, bare, status)
+		return
+	}
+	if x.stopsAtCORS() || !p.withinRate(x) {
+		return
+	}
 	if p.cfg.org != "" && x.r.Header.Get("X-Molecule-Org-Id") != p.cfg.org &&
 		!slices.Contains([]string{"/health", "/metrics", "/registry/register", "/registry/heartbeat"}, path) {
 		x.w.WriteHeader(http.StatusNotFound)
 		return
 	}
 	security(x.w.Header())
-	if len(path) > 1 && strings.HasSuffix(path, "/") {
-		status := http.StatusTemporaryRedirect
-		if x.r.Method == http.MethodGet {
-			status = http.StatusMovedPermanently
-		}
-		x.w.Header().Set("Location", strings.TrimRight(path, "/"))
-		x.w.WriteHeader(status)
+	if handle == nil {
+		x.w.Header().Set("Content-Type", "text/plain")
+		x.w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(x.w, "404 page not found")
 		return
 	}
-	if h := p.handler(x.r.Method, path); h != nil {
-		h(x)
-		return
+	handle(x)
+}
+
+// stopsAtCORS answers what browsers ask and refuses what foreign pages do. A
+// runtime sends no Origin and never gets here.
+func (x *exchange) stopsAtCORS() bool {
+	origin := x.r.Header.Get("Origin")
+	if origin == "" || origin == "http://"+x.r.Host || origin == "https://"+x.r.Host {
+		return false
 	}
-	x.w.Header().Set("Content-Type", "text/plain")
-	x.w.WriteHeader(http.StatusNotFound)
-	_, _ = io.WriteString(x.w, "404 page not found")
+	h := x.w.Header()
+	if origin != "http://localhost:3000" && origin != "http://localhost:3001" { // the default list
+		x.w.WriteHeader(http.StatusForbidden)
+		return true
+	}
+	h.Set("Access-Control-Allow-Credentials", "true")
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Vary", "Origin")
+	if x.r.Method != http.MethodOptions {
+		return false
+	}
+	h.Set("Access-Control-Allow-Headers", "Origin,Content-Type,X-Workspace-Id,Authorization")
+	h.Set("Access-Control-Allow-Methods", "GET,POST,PUT,PATCH,DELETE,OPTIONS")
+	h["Vary"] = append(h["Vary"], "Access-Control-Request-Method", "Access-Control-Request-Headers")
+	x.w.WriteHeader(http.StatusNoContent)
+	return true
 }
 
 // handler finds what serves a path; anything else, a wrong method included, is
@@ -99,6 +131,9 @@ func (p *Platform) handler(method, path string) func(*exchange) {
 	}
 	id, sub, _ := strings.Cut(rest, "/")
 	with := func(h func(*exchange, string)) func(*exchange) { return func(x *exchange) { h(x, id) } }
+	if token, ok := strings.CutPrefix(sub, "tokens/"); ok && method == http.MethodDelete && !strings.Contains(token, "/") {
+		return func(x *exchange) { p.revokeToken(x, id, token) }
+	}
 	switch method + " " + sub {
 	case "GET ":
 		return with(p.getWorkspace)
@@ -106,6 +141,12 @@ func (p *Platform) handler(method, path string) func(*exchange) {
 		return with(p.getState)
 	case "GET delegations":
 		return with(p.getDelegations)
+	case "POST delegate":
+		return with(p.delegate)
+	case "GET tokens":
+		return with(p.listTokens)
+	case "POST tokens":
+		return with(p.createToken)
 	case "POST notify":
 		return with(p.notify)
 	case "POST a2a":
@@ -177,7 +218,8 @@ func (p *Platform) withinRate(x *exchange) bool {
 	}
 	b.n++
 	left := p.cfg.rate - b.n
-	reset := int((time.Minute - x.at.Sub(b.from)) / time.Second) // rounded down
+	// Rounded down, and never the full minute, not even when no time passes.
+	reset := int((b.from.Add(time.Minute).Sub(x.at) - 1) / time.Second)
 	p.mu.Unlock()
 
 	h := x.w.Header()

@@ -69,19 +69,30 @@ func (p *Platform) forbids(a netip.Addr) bool {
 	return false
 }
 
+// Where the proxy never delivers to, not even in development.
+var undeliverable = prefixes("169.254.0.0/16", "fe80::/10", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24",
+	"2001:db8::/32", "100.64.0.0/10")
+
 // routable is the proxy's own judgement, when it delivers. In development it
-// lets loopback pass, which the registration does not but for the name.
+// lets loopback and private addresses pass, which the registration does not but
+// for the name localhost.
 func (p *Platform) routable(raw string) bool {
-	if !p.cfg.production {
-		return true
-	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		return false
 	}
 	if u.Hostname() == "localhost" {
-		return false
+		return !p.cfg.production
 	}
 	a, err := netip.ParseAddr(u.Hostname())
-	return err != nil || !(a.IsUnspecified() || p.forbids(a.Unmap()))
+	if err != nil {
+		return true // a name
+	}
+	a = a.Unmap()
+	for _, r := range undeliverable {
+		if r.Contains(a) {
+			return false
+		}
+	}
+	return !a.IsUnspecified() && (!p.cfg.production || !p.forbids(a))
 }

@@ -32,6 +32,10 @@ func WithParent(id string) WorkspaceOption {
 // WithRuntime sets the runtime. "external" ones count as silent after 90 s.
 func WithRuntime(name string) WorkspaceOption { return rowOption(func(w *row) { w.runtime = name }) }
 
+// WithURL sets the address, as the provisioner does for a container. One that
+// begins with http://127.0.0.1 is not replaced by registrations.
+func WithURL(url string) WorkspaceOption { return rowOption(func(w *row) { w.url = url }) }
+
 // WithMaxConcurrent sets how many tasks the workspace may have and still be
 // handed queued messages. Default: 1.
 func WithMaxConcurrent(n int) WorkspaceOption { return rowOption(func(w *row) { w.maxConcurrent = n }) }
@@ -92,9 +96,14 @@ func (w *Workspace) History() []Transition {
 // URL is the registered address, "" when there is none.
 func (w *Workspace) URL() string { return look(w, func(r *row) string { return r.url }) }
 
-// Card is the stored agent card, nil when there is none.
+// Card is the agent card as it was sent, nil when there is none or it was null.
 func (w *Workspace) Card() json.RawMessage {
-	return look(w, func(r *row) json.RawMessage { return slices.Clone(r.card) })
+	return look(w, func(r *row) json.RawMessage {
+		if string(r.card) == "null" {
+			return nil
+		}
+		return slices.Clone(r.card)
+	})
 }
 
 // Heartbeats are all accepted ones, oldest first.
@@ -111,17 +120,7 @@ func (w *Workspace) Notifications() []Notification {
 }
 
 // Queued is how many messages wait to be delivered.
-func (w *Workspace) Queued() int {
-	return look(w, func(r *row) int {
-		n := 0
-		for _, q := range r.queue {
-			if q.state == "queued" {
-				n++
-			}
-		}
-		return n
-	})
-}
+func (w *Workspace) Queued() int { return look(w, (*row).queueDepth) }
 
 // Watched reports whether the platform would notice the workspace's silence:
 // whether there is a liveness key, which only a registration makes.
@@ -154,16 +153,35 @@ func (w *Workspace) SetStatus(status string) {
 	w.change(func(r *row) { r.become(status, time.Now()) })
 }
 
+// SetBudget sets what the workspace may spend a month, in US cents; 0 is any
+// sum. Once its heartbeats report as much, calls to it are refused with 402.
+func (w *Workspace) SetBudget(cents int64) { w.change(func(r *row) { r.budget = cents }) }
+
 // Pause pauses the workspace: its address is forgotten, and heartbeats do not
-// wake it.
+// wake it. A registration does.
 func (w *Workspace) Pause() {
-	w.change(func(r *row) { r.become("paused", time.Now()); r.url, r.expiry = "", time.Time{} })
+	w.change(func(r *row) {
+		r.become("paused", time.Now())
+		r.url, r.expiry, r.cachedUntil = "", time.Time{}, time.Time{}
+	})
+}
+
+// Restart is what the row sees of a restart: provisioning, no address, though
+// the proxy remembers the old one for up to five minutes. The tokens are
+// rotated by [Workspace.RotateFile] (on a local platform) or [Workspace.Revoke]
+// (on a hosted one with containers).
+func (w *Workspace) Restart() {
+	w.change(func(r *row) { r.become("provisioning", time.Now()); r.url = "" })
 }
 
 // Remove deletes the workspace. Its row stays and says so; its tokens are
 // revoked.
 func (w *Workspace) Remove() {
-	w.change(func(r *row) { r.revoke(); r.become("removed", time.Now()); r.expiry = time.Time{} })
+	w.change(func(r *row) {
+		r.revoke()
+		r.become("removed", time.Now())
+		r.expiry, r.cachedUntil = time.Time{}, time.Time{}
+	})
 }
 
 // Purge deletes the workspace without a trace.
@@ -172,19 +190,4 @@ func (w *Workspace) Purge() {
 	defer w.p.mu.Unlock()
 	delete(w.p.rows, w.w.id)
 	w.p.touch()
-}
-
-// AddDelegation puts a row into the workspace's delegations; the newest is the
-// one added last. Missing ids and times are filled in.
-func (w *Workspace) AddDelegation(d Delegation) {
-	if d.ID == "" {
-		d.ID = newUUID()
-	}
-	if d.SourceID == "" {
-		d.SourceID = w.w.id
-	}
-	if d.CreatedAt.IsZero() {
-		d.CreatedAt = time.Now()
-	}
-	w.change(func(r *row) { r.delegations = append(r.delegations, d) })
 }

@@ -40,11 +40,15 @@ func (w *row) describe() map[string]any {
 	if w.parent != "" {
 		parent = w.parent
 	}
+	var outbound any
+	if !w.lastOutbound.IsZero() {
+		outbound = timestamp(w.lastOutbound)
+	}
 	return map[string]any{
 		"id": w.id, "name": w.name, "role": nil, "tier": w.tier, "status": w.status, "url": w.url,
 		"parent_id": parent, "active_tasks": w.beat.ActiveTasks, "max_concurrent_tasks": w.maxConcurrent,
 		"last_error_rate": w.beat.ErrorRate, "uptime_seconds": w.beat.UptimeSeconds, "runtime": w.runtime,
-		"x": 0, "y": 0, "collapsed": false, "agent_card": card, "last_outbound_at": nil,
+		"x": 0, "y": 0, "collapsed": false, "agent_card": stored(card), "last_outbound_at": outbound,
 	}
 }
 
@@ -71,47 +75,6 @@ func (p *Platform) getState(x *exchange, id string) {
 	default:
 		x.json(http.StatusOK, map[string]any{"workspace_id": id, "status": status, "paused": status == "paused", "deleted": false})
 	}
-}
-
-// Delegation is a row of GET /workspaces/{id}/delegations, as a test puts it
-// there with [Workspace.AddDelegation].
-type Delegation struct {
-	ID, DelegationID   string
-	SourceID, TargetID string
-	Summary, Status    string
-	Error              string
-	ResponsePreview    string
-	CreatedAt          time.Time
-}
-
-// getDelegations serves GET /workspaces/{id}/delegations: newest first, at
-// most 50 rows, optional keys left out.
-func (p *Platform) getDelegations(x *exchange, id string) {
-	if !p.mayCall(x, id) {
-		return
-	}
-	rows := []map[string]any{}
-	p.mu.Lock()
-	if w := p.find(id); w != nil {
-		for i := len(w.delegations) - 1; i >= 0 && len(rows) < 50; i-- {
-			rows = append(rows, w.delegations[i].describe())
-		}
-	}
-	p.mu.Unlock()
-	x.json(http.StatusOK, rows)
-}
-
-func (d Delegation) describe() map[string]any {
-	m := map[string]any{
-		"id": d.ID, "type": "delegation", "source_id": d.SourceID, "target_id": d.TargetID,
-		"summary": d.Summary, "status": d.Status, "created_at": d.CreatedAt.UTC().Format(time.RFC3339Nano),
-	}
-	for key, text := range map[string]string{"delegation_id": d.DelegationID, "error": d.Error, "response_preview": d.ResponsePreview} {
-		if text != "" {
-			m[key] = text
-		}
-	}
-	return m
 }
 
 // Notification is a message the workspace sent to its user.
