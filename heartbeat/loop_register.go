@@ -165,7 +165,9 @@ func (l *life) startRegister(now time.Time) {
 		return
 	}
 	announced, generation := l.join.announced, l.token.generation
-	l.errand.start(l.kept, l.group, registerCall, l.callTimeout(), func(ctx context.Context) func() {
+	// With all the time there is, whatever the interval: the platform shows a
+	// token once, so an answer that is given up on may lock the workspace out.
+	l.errand.start(l.kept, l.group, registerCall, maxCallTimeout, func(ctx context.Context) func() {
 		answer, err := l.client.Register(ctx, registry.RegisterRequest{URL: reg.URL, AgentCard: reg.Card})
 		took := time.Since(now)
 		var minted string
