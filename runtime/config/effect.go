@@ -6,17 +6,19 @@ import (
 	"slices"
 )
 
-// withoutEffect warns of what the file asks of the library and the library does
-// not do: a rule that nobody enforces must not look like one that holds. What
-// equals the default asks for nothing. When a key gets its effect, it leaves
-// this table.
-func (c *Config) withoutEffect(r *reader) {
+// withoutEffect lists what a file may ask of the library and the library does
+// not do, and says whether this one does ask. The author is warned of it: a rule
+// that nobody enforces must not look like one that holds. What equals the default
+// asks for nothing. A key that gets its effect leaves this table, and loses its
+// star in the package comment.
+func withoutEffect(c *Config) map[string]bool {
 	d := Default()
-	unheard := map[string]bool{
+	return map[string]bool{
 		"initial_prompt":      c.InitialPrompt != d.InitialPrompt,
 		"initial_prompt_file": c.InitialPromptFile != d.InitialPromptFile,
 		"idle_prompt":         c.IdlePrompt != d.IdlePrompt,
 		"idle_prompt_file":    c.IdlePromptFile != d.IdlePromptFile,
+		"a2a.streaming":       !c.A2A.Streaming,
 		"plugins":             len(c.Plugins) > 0,
 		"delegation":          c.Delegation != d.Delegation,
 		"sandbox":             c.Sandbox != d.Sandbox,
@@ -27,6 +29,11 @@ func (c *Config) withoutEffect(r *reader) {
 		"compliance":          c.Compliance != d.Compliance,
 		"sub_workspaces":      len(c.SubWorkspaces) > 0,
 	}
+}
+
+// warnWithoutEffect warns of those keys.
+func (c *Config) warnWithoutEffect(r *reader) {
+	unheard := withoutEffect(c)
 	for _, key := range slices.Sorted(maps.Keys(unheard)) {
 		if unheard[key] {
 			r.warnOf(key, "nothing in this version of the library acts on it; it is only passed on to the adapter", "see whether the adapter honours it, or remove it")

@@ -2,7 +2,12 @@ package config_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/molecule-ai/workspace-runtime-go/runtime/config"
 )
@@ -16,19 +21,30 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	f.Add([]byte(everyKey))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, report, err := config.Parse(data, "f", nil)
 		if c == nil || (err == nil) != (report.Err() == nil) {
 			t.Fatalf("Parse() = %v, %v with report %v", c, err, report)
 		}
-		lines := bytes.Count(data, []byte("\n")) + bytes.Count(data, []byte("\r")) + 1
+		text := bytes.TrimPrefix(data, []byte("\ufeff"))
+		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+		lines := bytes.Split(bytes.ReplaceAll(text, []byte("\r"), []byte("\n")), []byte("\n"))
 		for _, p := range report {
-			if p.Message == "" || p.Line < 1 || p.Column < 1 || p.Line > lines || p.Column > len(data)+1 {
-				t.Fatalf("problem outside the file of %d lines: %+v", lines, p)
+			if p.Line < 1 || p.Line > len(lines) || p.Column < 1 || p.Column > utf8.RuneCount(lines[p.Line-1])+1 {
+				t.Errorf("problem outside the file of %d lines: %+v", len(lines), p)
+			}
+			if p.Message == "" || strings.ContainsFunc(p.String()+p.Fix, unicode.IsControl) {
+				t.Errorf("problem that nobody can read: %q", p)
 			}
 		}
-		_ = report.String()
-		var v map[string]any
-		_ = c.DecodeRuntime(&v)
+		var known struct{ Command []int }
+		var all map[string]any
+		if err := c.DecodeRuntime(&known); err != nil && !errors.Is(err, config.ErrInvalid) {
+			t.Errorf("DecodeRuntime() = %v", err)
+		}
+		_ = c.DecodeRuntime(&all)
+		_ = c.UnknownRuntimeKeys(&known)
+		_ = fmt.Sprint(report, c)
 	})
 }

@@ -18,7 +18,7 @@ var adapterKeys = []string{"provider", "providers", "provider_url", "models", "a
 // nestedKeys are the keys below others, for a guess at what was meant when one
 // of them stands in the wrong place.
 var nestedKeys = []string{
-	"runtime_config.command", "runtime_config.args", "runtime_config.required_env", "runtime_config.timeout",
+	"runtime_config.command", "runtime_config.args", "runtime_config.required_env", "runtime_config.timeout", "runtime_config.model",
 	"runtime_config.auth_token_env", "runtime_config.auth_token_file",
 	"a2a.port", "a2a.streaming", "a2a.push_notifications",
 	"delegation.retry_attempts", "delegation.retry_delay", "delegation.timeout", "delegation.escalate",

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/molecule-ai/workspace-runtime-go/runtime/config"
@@ -72,5 +73,52 @@ func TestDir(t *testing.T) {
 		if got != c.want {
 			t.Errorf("Dir() with %q and %q = %q, want %q", c.configs, c.path, got, c.want)
 		}
+	}
+}
+
+func TestWhatAPromptFileMayHold(t *testing.T) {
+	for _, test := range []struct{ name, content, prompt, says string }{
+		{"text", "\n  Hello,\n  you.\n\n", "Hello,\n  you.", ""},
+		{"CRLF", "\ufeffa\r\nb\r\n", "a\nb", ""},
+		{"nothing", "", "", ""},
+		{"NUL", "a\x00b", "", "NUL"},
+		{"no UTF-8", "caf\xe9", "", "not UTF-8"},
+		{"too much", strings.Repeat("x", config.MaxFileSize+1), "", "more than 1048576 bytes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := directory(t, map[string]string{"config.yaml": "idle_prompt_file: sub/p.md\n", "sub/p.md": test.content})
+			cfg, report, err := config.Load(dir, nil)
+			if (err != nil) != (test.says != "") || cfg.IdlePrompt != test.prompt {
+				t.Errorf("prompt %.40q, error %v", cfg.IdlePrompt, err)
+			}
+			wantContains(t, report.String(), test.says)
+		})
+	}
+}
+
+func TestThePromptThatIsWrittenDownWins(t *testing.T) {
+	dir := directory(t, map[string]string{"config.yaml": "initial_prompt: inline\ninitial_prompt_file: ../nowhere\n"})
+	cfg, report, err := config.Load(dir, nil)
+	if err != nil || cfg.InitialPrompt != "inline" {
+		t.Errorf("prompt %q, error %v", cfg.InitialPrompt, err)
+	}
+	wantContains(t, report.String(), "is not read, since initial_prompt is set too")
+}
+
+func TestTheErrorHasItsCauses(t *testing.T) {
+	dir := directory(t, map[string]string{"config.yaml": "initial_prompt_file: loop\na2a: {port: x}\n"})
+	if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
+		t.Fatal(err)
+	}
+	_, report, err := config.Load(dir, nil)
+	if !errors.Is(err, config.ErrInvalid) || !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("Load() = %v, want ErrInvalid and ELOOP in its tree", err)
+	}
+	wantContains(t, err.Error(), "config.yaml:1:1: initial_prompt_file: ", "config.yaml:2:13: a2a.port: ")
+	if got := (config.Report{}).Err(); got != nil {
+		t.Errorf("the error of a clean report is %v", got)
+	}
+	if len(faults(report)) != 2 {
+		t.Errorf("report:\n%s", report)
 	}
 }

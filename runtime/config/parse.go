@@ -30,7 +30,7 @@ func parse(data []byte, name string, getenv func(string) string) (*Config, Repor
 	c.read(r, data)
 	c.chooseModel(r, getenv)
 	c.strangeRoles(r)
-	c.withoutEffect(r)
+	c.warnWithoutEffect(r)
 	sortByPlace(r.report)
 	return c, r.report
 }
