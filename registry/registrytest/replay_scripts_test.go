@@ -18,7 +18,7 @@ func beat(id, field, text string) func(*replay, *block) {
 
 const sizesID = "a0cd6ba2-ab95-4f14-be39-fb62584dfa98"
 
-var transcripts = []transcript{
+var transcriptsOfWorkspaces = []transcript{
 	{
 		file: "01-register-first.txt",
 		setup: func(r *replay) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -223,7 +224,7 @@ func (s transcript) run(t *testing.T) {
 			}
 			r.check(b)
 			replayed++
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(time.Millisecond)
 		}
 		if replayed == 0 {
 			t.Error("nothing was replayed")
@@ -242,7 +243,7 @@ func find[T any](m map[string]T, label string) (found T) {
 }
 
 func TestTranscripts(t *testing.T) {
-	for _, s := range transcripts {
+	for _, s := range slices.Concat(transcriptsOfWorkspaces, transcriptsOfTrouble) {
 		t.Run(strings.TrimSuffix(s.file, ".txt"), s.run)
 	}
 }
