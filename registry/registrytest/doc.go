@@ -34,11 +34,14 @@
 // [Platform.Requests] has every request that arrived, with the how-manieth
 // token it carried instead of the token; [Workspace.Heartbeats],
 // [Workspace.History] and others have what the platform made of them.
-// [Platform.Await] waits for a condition without polling.
+// [Platform.Await] waits for a condition without polling. Programs that run for
+// long call [Platform.ForgetRequests] now and then.
 //
 // # What it leaves out
 //
 // Memories, approvals, files, schedules, event streams and everything else that
 // this module's client does not call yet; organisation tokens and sessions; the
-// development mode in which routes are open; the retry of delegations.
+// development mode in which routes are open; the message an agent gets after a
+// restart; an outage of the liveness store alone. Tokens are minted atomically,
+// where the real platform may mint several for concurrent registrations.
 package registrytest
