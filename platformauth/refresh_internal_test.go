@@ -1,6 +1,7 @@
 package platformauth
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -82,7 +83,7 @@ func TestAHundredCallersOfRefreshFromDiskShareARead(t *testing.T) {
 	})
 }
 
-func TestAHundredCallersWithoutAFileCostOneRead(t *testing.T) {
+func TestAHundredCallersWithoutAFileCostTwoReads(t *testing.T) {
 	s, path := testStore(t, oldToken, WithMinReread(time.Hour))
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -97,8 +98,8 @@ func TestAHundredCallersWithoutAFileCostOneRead(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	if n := s.reads.Load() - before; n != 1 {
-		t.Errorf("%d disk reads, want 1", n)
+	if n := s.reads.Load() - before; n != 2 { // one to see it, one to believe it
+		t.Errorf("%d disk reads, want 2", n)
 	}
 }
 
@@ -149,6 +150,24 @@ func TestConcurrent401sCostOneDiskRead(t *testing.T) {
 type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// A refresh that comes while the platform writes in place waits for the end.
+func TestARefreshDoesNotTakeHalfAToken(t *testing.T) {
+	for _, half := range []string{"", newToken[:20]} {
+		s, path := testStore(t, oldToken)
+		put(t, path, half)
+		s.turn <- struct{}{}
+		if err := s.read(hurry); !errors.Is(err, errUnsettled) {
+			t.Errorf("read() = %v with %d bytes in the file, want errUnsettled", err, len(half))
+		}
+		put(t, path, newToken)
+		err := s.refresh()
+		s.leave()
+		if got, _ := s.Token(); err != nil || got.Reveal() != newToken {
+			t.Errorf("refresh() = %v, and the token is not the whole one", err)
+		}
+	}
+}
 
 func TestALate401ForAnOlderTokenCostsNoRead(t *testing.T) {
 	s, path := testStore(t, oldToken)

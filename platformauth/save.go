@@ -38,7 +38,7 @@ func (s *Store) Save(token string) error {
 	disk, readErr := readToken(s.path)
 	told := readErr == nil || errors.Is(readErr, ErrNoToken)
 	if newer := told && disk != "" && s.repeated(t, disk); newer {
-		return s.read(eager)
+		return s.read(0)
 	}
 	var writeErr error
 	if disk != t || !s.Persisted() || !private(s.path) {

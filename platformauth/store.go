@@ -30,7 +30,7 @@ type Store struct {
 	// fields up to mu, to itself. Nobody waits for it who does not want the
 	// disk, and who does wants the answer of the one before.
 	turn   chan struct{}
-	latest result // of the last eager read
+	latest result // of the last refresh
 	last   look   // the last read that could tell what is on disk
 	doubt  doubt  // what the watch waits to see confirmed
 
@@ -46,7 +46,7 @@ type entry struct {
 	err    error    // why there is no token
 }
 
-// result is how the number-th read ended.
+// result is how a refresh ended that began with the number-th read.
 type result struct {
 	number int64
 	err    error
@@ -120,7 +120,7 @@ func (s *Store) load() *entry {
 	if e := s.current.Load(); e != nil && (e.token != "" || s.untouched(tickMargin)) {
 		return e
 	}
-	_ = s.read(eager) // kept in the entry when there is no token to keep
+	_ = s.read(0) // kept in the entry when there is no token to keep
 	return s.current.Load()
 }
 
@@ -128,6 +128,10 @@ func (s *Store) load() *entry {
 // now. A missing or empty file clears the cache and gives [ErrNoToken]. A file
 // that cannot be read, or that holds no token, leaves the cache alone and
 // gives the reason.
+//
+// The platform writes in place, so a file that has become empty, or shorter
+// than the token in hand and unlike the platform's tokens, is read once more
+// 10 ms later before it is believed.
 //
 // Calls at the same time may share a read, always one that began after the
 // call did.
@@ -137,7 +141,7 @@ func (s *Store) RefreshFromDisk() (Token, error) {
 	defer s.leave()
 	err := s.latest.err
 	if s.latest.number <= begun {
-		err = s.read(eager)
+		err = s.refresh()
 	}
 	if err != nil {
 		return "", err
@@ -185,7 +189,7 @@ func (s *Store) refreshIf(stale Token) (*entry, error) {
 	if time.Since(s.last.at) < s.minRead && s.untouched(tickMargin) {
 		return s.current.Load(), s.last.err // read a moment ago, and nothing has touched it since
 	}
-	if err := s.read(eager); err != nil {
+	if err := s.refresh(); err != nil {
 		return nil, err
 	}
 	return s.current.Load(), nil
@@ -220,22 +224,31 @@ const bearer = "Bearer "
 
 func (s *Store) leave() { <-s.turn }
 
-// manner is how to take a file that does not look like a finished token.
-type manner int
-
-const (
-	eager   manner = iota // take what is there
-	patient               // it may be half a write: errUnsettled
-)
+// refresh reads the file on behalf of somebody who waits. The caller has the
+// turn.
+func (s *Store) refresh() error {
+	number := s.reads.Load() + 1
+	err := s.read(hurry)
+	for range 5 { // a file that changes all the time is taken as it is
+		if !errors.Is(err, errUnsettled) {
+			break
+		}
+		time.Sleep(hurry)
+		err = s.read(hurry)
+	}
+	if errors.Is(err, errUnsettled) {
+		err = s.read(0)
+	}
+	s.latest = result{number, err}
+	return err
+}
 
 // read reads the file into the cache. Only a file that was read and holds a
 // token, or that is certainly missing or empty, changes the cache; anything
-// else is an error and leaves it. The caller has the turn.
-func (s *Store) read(m manner) (err error) {
-	number := s.reads.Add(1)
-	if m == eager {
-		defer func() { s.latest = result{number, err} }()
-	}
+// else is an error and leaves it. What may be half a write is errUnsettled
+// until it has been seen for as long as settle. The caller has the turn.
+func (s *Store) read(settle time.Duration) error {
+	s.reads.Add(1)
 	seen := stampOf(s.path) // before: what changes during the read is seen at the next look
 	token, err := readToken(s.path)
 	told := err == nil || errors.Is(err, ErrNoToken)
@@ -264,7 +277,8 @@ func (s *Store) read(m manner) (err error) {
 	if first {
 		old = &entry{}
 	}
-	if !first && m == patient && old.token != token && s.doubt.delays(old.token, token) {
+	if !first && old.token != token && s.doubt.delays(old.token, token, settle) {
+		s.last = look{} // nothing was learned
 		return errUnsettled
 	}
 	s.unsaved, s.doubt = nil, doubt{}

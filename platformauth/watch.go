@@ -10,10 +10,13 @@ import (
 // is being watched: networked and layered file systems lose events.
 const safetyPolls = 5
 
-// settle is how long a file that may be half written must stay as it is before
-// the watch believes it. Writers in place take microseconds, a slow one some
-// milliseconds; nobody waits for a shorter token.
-const settle = 50 * time.Millisecond
+// How long a file that may be half written must stay as it is to be believed.
+// Writers in place take microseconds, slow ones some milliseconds. Nobody waits
+// for the watch to see a token vanish; somebody does wait for a refresh.
+const (
+	settle = 50 * time.Millisecond
+	hurry  = 10 * time.Millisecond
+)
 
 // Watch keeps the cache fresh until ctx ends, and then returns nil. It watches
 // directories, not the file, so it sees a file renamed into place, written in
@@ -125,7 +128,7 @@ func (s *Store) observe(event bool) (read bool, err error) {
 	if !event && s.doubt.since.IsZero() && s.untouched(slowMargin) {
 		return false, nil
 	}
-	return true, s.read(patient)
+	return true, s.read(settle)
 }
 
 // errUnsettled: the file has changed to something that is not what the
@@ -139,9 +142,9 @@ type doubt struct {
 }
 
 // delays reports whether to wait before token replaces old: because it may be
-// the beginning of one, and has not stayed the same for long.
-func (d *doubt) delays(old, token Token) bool {
-	if complete(old, token) {
+// the beginning of one, and has not stayed the same for as long as settle.
+func (d *doubt) delays(old, token Token, settle time.Duration) bool {
+	if settle == 0 || complete(old, token) {
 		return false
 	}
 	if d.since.IsZero() || d.token != token {
