@@ -44,8 +44,10 @@
 //   - A subscriber to a task that has ended gets its end, where the A2A
 //     specification allows a refusal: who lost the connection a moment before
 //     the end need not ask in another way.
-//   - A message id that comes again gets the task it made, whatever else the
-//     message says now: the platform delivers messages again with the same id.
+//   - A message id that comes again gets the task it made: the platform delivers
+//     messages again with the same id. Within a conversation that holds whatever
+//     else the message says now; without one, other content is refused, because
+//     it may be somebody else's.
 //   - The server has no read timeout, because one on the connection would end the
 //     context of turns that take longer; headers and bodies have their own.
 //   - A token file that does not look finished is given a tenth of a second

@@ -72,7 +72,13 @@ func (e *Engine) submit(ctx context.Context, req *a2a.SendMessageRequest) (*task
 		return nil, err
 	}
 	if !isNew {
-		e.noteRepeat(ctx, t, req.Message)
+		same := reflect.DeepEqual(req.Message.Parts, t.message.Parts)
+		e.noteRepeat(ctx, t, req.Message, same)
+		if !same && req.Message.ContextID == "" {
+			// Without a conversation nothing says that both came from one
+			// sender: the answer to one must not be handed to the other.
+			return nil, refused(a2a.ErrInvalidParams, "message.messageId was used for another message: give each message an id of its own, such as a UUID")
+		}
 	}
 	return t, nil
 }
@@ -132,10 +138,10 @@ func (e *Engine) refuseFollowUp(m *a2a.Message) error {
 
 // noteRepeat logs that a message came again; loudly if it is not the same one,
 // because then its sender waits for an answer that will not come.
-func (e *Engine) noteRepeat(ctx context.Context, t *task, m *a2a.Message) {
+func (e *Engine) noteRepeat(ctx context.Context, t *task, m *a2a.Message, same bool) {
 	level, text := slog.LevelDebug, "message seen before, its task is the answer"
-	if !reflect.DeepEqual(m.Parts, t.message.Parts) {
-		level, text = slog.LevelWarn, "message id seen before with another content, the first one's task is the answer: senders must give each message its own id"
+	if !same {
+		level, text = slog.LevelWarn, "message id seen before with another content: senders must give each message its own id"
 	}
 	e.log.LogAttrs(ctx, level, text, slog.String("task_id", string(t.info.TaskID)), slog.String("message_id", m.ID))
 }

@@ -226,11 +226,25 @@ func TestMessageIDsAreOfTheirContext(t *testing.T) {
 	}
 }
 
+// Without a conversation the second may be somebody else, who must not be
+// handed the first one's reply.
+func TestMessageIDOfSomebodyElseIsRefused(t *testing.T) {
+	e := task.NewEngine(echo)
+	defer drain(t, e)
+	a, b := send("hi"), send("something else")
+	b.Message.ID = a.Message.ID
+	finish(t, e, a)
+	if got, err := e.SendMessage(t.Context(), b); !errors.Is(err, a2a.ErrInvalidParams) {
+		t.Errorf("SendMessage() = %v, %v; want ErrInvalidParams", got, err)
+	}
+}
+
 func TestMessageIDUsedTwiceIsLogged(t *testing.T) {
 	log := &logged{}
 	e := task.NewEngine(echo, task.WithLogger(log.logger()))
 	a, b := send("hi"), send("something else")
 	b.Message.ID = a.Message.ID
+	a.Message.ContextID, b.Message.ContextID = "one", "one"
 	if first, second := finish(t, e, a), finish(t, e, b); first.ID != second.ID {
 		t.Error("the second message made a task of its own")
 	}

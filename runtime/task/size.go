@@ -17,6 +17,12 @@ const (
 
 func sizeOfMessage(m *a2a.Message) int64 {
 	n := len(m.ID) + len(m.ContextID)
+	for _, e := range m.Extensions {
+		n += valueOverhead + len(e)
+	}
+	for _, id := range m.ReferenceTasks {
+		n += valueOverhead + len(id)
+	}
 	return int64(n) + sizeOfParts(m.Parts) + sizeOfValue(m.Metadata)
 }
 

@@ -39,3 +39,18 @@ func TestSizeSeesWhatIsLarge(t *testing.T) {
 		}
 	}
 }
+
+// A caller chooses these fields, so they count.
+func TestEverythingACallerSendsCounts(t *testing.T) {
+	big := strings.Repeat("x", 1<<20)
+	for name, m := range map[string]*a2a.Message{
+		"extensions":      {Extensions: []string{big}},
+		"reference tasks": {ReferenceTasks: []a2a.TaskID{a2a.TaskID(big)}},
+		"metadata":        {Metadata: map[string]any{"k": big}},
+		"parts":           {Parts: a2a.ContentParts{a2a.NewTextPart(big)}},
+	} {
+		if got := sizeOfMessage(m); got < 1<<20 {
+			t.Errorf("%s: %d bytes", name, got)
+		}
+	}
+}

@@ -87,6 +87,9 @@ func (t *task) append(ev a2a.Event) {
 // of the task has.
 func (t *task) setStatus(state a2a.TaskState, message *a2a.Message) {
 	t.status = a2a.TaskStatus{State: state, Message: message, Timestamp: now()}
+	if message != nil {
+		t.size += sizeOfMessage(message)
+	}
 	ev := &a2a.TaskStatusUpdateEvent{
 		TaskID:    t.info.TaskID,
 		ContextID: t.info.ContextID,
@@ -94,6 +97,7 @@ func (t *task) setStatus(state a2a.TaskState, message *a2a.Message) {
 	}
 	if state.Terminal() {
 		t.metadata = t.accounts()
+		t.size += sizeOfValue(t.metadata)
 		ev.Metadata = t.metadata
 		t.journal.ended = true
 	}
@@ -176,7 +180,7 @@ func (t *task) openReply() (follows bool) {
 // addArtifact adds an artifact beside the reply, or puts it into the place of
 // the one with its id.
 func (t *task) addArtifact(a *a2a.Artifact) {
-	t.size += sizeOfParts(a.Parts)
+	t.size += int64(len(a.ID)+len(a.Name)+len(a.Description)) + sizeOfParts(a.Parts) + sizeOfValue(a.Metadata)
 	same := func(b *a2a.Artifact) bool { return a.ID == b.ID }
 	if i := slices.IndexFunc(t.artifacts, same); i >= 0 {
 		t.artifacts[i] = a
