@@ -23,6 +23,9 @@ type PreflightEnv struct {
 	// TokenPath is the workspace's token file; empty means .auth_token in the
 	// config directory.
 	TokenPath string
+	// SkipToken leaves the token file alone, and lets the config directory be
+	// read-only: the token is kept elsewhere.
+	SkipToken bool
 	// SkipPort leaves the port alone: somebody else listens, or already does.
 	SkipPort bool
 	// Platform asks whether the platform answers; nil skips that. An error is
@@ -49,7 +52,7 @@ func Preflight(ctx context.Context, cfg *Config, env PreflightEnv) Report {
 	p.adapter()
 	p.variables()
 	p.authTokenFile()
-	p.directory(p.token())
+	p.directory(env.SkipToken || p.token())
 	if !env.SkipPort {
 		p.port(ctx)
 	}

@@ -260,10 +260,13 @@ func texts(into *[]string, check field) field {
 				r.fault(item, at, "is "+describe(item)+"; expected a text", "write one value per entry, in quotes if it begins with { or [")
 				continue
 			}
+			faults := len(r.report)
 			if check != nil {
 				check(r, item, at)
 			}
-			out = append(out, item.Value)
+			if len(r.report) == faults { // what was refused is shown nowhere again
+				out = append(out, item.Value)
+			}
 		}
 		*into = out
 	}

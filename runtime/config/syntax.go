@@ -119,6 +119,7 @@ func (r *reader) syntax(text []byte, err error) {
 	case strings.Contains(message, "mapping values are not allowed"):
 		fix = "put a value that contains a colon and a space in quotes, and check the indentation"
 	case strings.Contains(message, "unknown anchor"):
+		message = "an alias (*name) to an anchor that does not exist" // not its name: a value may begin with *
 		fix = "define the anchor (&name) above, or put a value that begins with * in quotes"
 	case strings.Contains(message, "max depth"):
 		fix = "flatten it"

@@ -111,7 +111,8 @@ func (t *tree) unique(n *yaml.Node, key string) {
 }
 
 func (t *tree) foreign(n *yaml.Node, key string) {
-	t.fault(n, key, "the tag "+quote(n.Tag)+" is not supported here", "write the value without a tag")
+	// Without the tag: a value that begins with ! is taken for one.
+	t.fault(n, key, "a tag (!name) is not supported here", "write the value without a tag, or in quotes if it begins with !")
 }
 
 func scalarTag(tag string) bool {
