@@ -20,10 +20,10 @@ type part03 struct {
 }
 
 type file03 struct {
-	Bytes    []byte `json:"bytes,omitempty"`
-	URI      string `json:"uri,omitempty"`
-	Name     string `json:"name,omitempty"`
-	MIMEType string `json:"mimeType,omitempty"`
+	Bytes    *[]byte `json:"bytes,omitempty"` // base64; an empty file has an empty one
+	URI      string  `json:"uri,omitempty"`
+	Name     string  `json:"name,omitempty"`
+	MIMEType string  `json:"mimeType,omitempty"`
 }
 
 type message03 struct {
@@ -233,7 +233,11 @@ func encodeParts(parts a2a.ContentParts) []part03 {
 			text := string(c)
 			out = append(out, part03{Kind: "text", Text: &text, Metadata: p.Metadata})
 		case a2a.Raw:
-			out = append(out, part03{Kind: "file", File: &file03{Bytes: c, Name: p.Filename, MIMEType: p.MediaType}, Metadata: p.Metadata})
+			raw := []byte(c)
+			if raw == nil {
+				raw = []byte{}
+			}
+			out = append(out, part03{Kind: "file", File: &file03{Bytes: &raw, Name: p.Filename, MIMEType: p.MediaType}, Metadata: p.Metadata})
 		case a2a.URL:
 			out = append(out, part03{Kind: "file", File: &file03{URI: string(c), Name: p.Filename, MIMEType: p.MediaType}, Metadata: p.Metadata})
 		case a2a.Data:

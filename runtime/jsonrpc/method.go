@@ -188,8 +188,10 @@ func cancelTask(d dialect) func(context.Context, a2asrv.RequestHandler, json.Raw
 
 func listTasks(ctx context.Context, to a2asrv.RequestHandler, params json.RawMessage) (any, error) {
 	var req a2a.ListTasksRequest
-	if err := decodeParams(params, &req); err != nil {
-		return nil, err
+	if len(params) > 0 && !bytes.Equal(params, null) { // nothing in them is required
+		if err := decodeParams(params, &req); err != nil {
+			return nil, err
+		}
 	}
 	if req.HistoryLength != nil && *req.HistoryLength < 0 {
 		return nil, invalidParams("params.historyLength is negative")
@@ -205,7 +207,7 @@ func listTasks(ctx context.Context, to a2asrv.RequestHandler, params json.RawMes
 
 func extendedCard(ctx context.Context, to a2asrv.RequestHandler, params json.RawMessage) (any, error) {
 	var req a2a.GetExtendedAgentCardRequest
-	if len(params) > 0 && !bytes.Equal(params, null) { // the one method that needs none
+	if len(params) > 0 && !bytes.Equal(params, null) { // they may be left out
 		if err := decodeParams(params, &req); err != nil {
 			return nil, err
 		}
