@@ -70,9 +70,10 @@
 // # The end
 //
 // When Run's context ends, new messages are answered with 503, so that the
-// platform keeps them; running turns may finish within [WithDrainTimeout], then
-// their contexts end and they have one more second; the last heartbeat takes at
-// most 1.5 s, answers under way and [Closer] half a second each. On a platform
+// platform keeps them; running turns may finish within [WithDrainTimeout], the
+// last second of which is for those whose contexts had to be ended; the last
+// heartbeat takes at most 1.5 s, answers under way and [Closer] a quarter of a
+// second each. So the default stays within a container's 10 s at the worst. On a platform
 // that answers and with turns that end, that is a few milliseconds.
 //
 // # Log

@@ -103,6 +103,8 @@ func (e environment) read() {
 		d, err := time.ParseDuration(v)
 		if err != nil {
 			s.bad(envInterval, v, "is not a duration; write a number with a unit, such as 30s or 1m")
+		} else if d <= 0 {
+			s.bad(envInterval, v, "is not positive; write a duration such as 30s")
 		} else {
 			s.interval = d
 		}
@@ -168,8 +170,11 @@ func urlFault(raw string) string {
 }
 
 // redactURL is raw as it may be shown: without what stands before an @, which
-// may be a password.
+// may be a password, and without a query or fragment, which may hold a key.
 func redactURL(raw string) string {
+	if i := strings.IndexAny(raw, "?#"); i >= 0 {
+		raw = raw[:i+1] + "[redacted]"
+	}
 	at := strings.LastIndex(raw, "@")
 	if at < 0 {
 		return raw

@@ -12,6 +12,9 @@ var (
 	ErrShutdown = task.ErrShutdown // the workspace ends, and the drain deadline is over
 )
 
+// errFailed stands for an error of the agent in the heartbeats.
+var errFailed = errors.New("the agent failed; its log says why")
+
 // errPanicked stands for a panic of the agent in the error rate.
 var errPanicked = errors.New("the agent panicked")
 

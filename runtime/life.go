@@ -65,20 +65,24 @@ func (r *Runtime) Run(ctx context.Context) error {
 	}
 	if a, ok := r.agent.(SetUpper); ok {
 		if err := a.SetUp(ctx, ws); err != nil {
-			return errors.Join(fmt.Errorf("runtime: set up the agent: %w", err), r.closeAgent(ctx))
+			closed := r.closeEarly(ctx)
+			if ctx.Err() != nil {
+				return closed // told to stop before it began: that is no failure
+			}
+			return errors.Join(fmt.Errorf("runtime: set up the agent: %w", err), closed)
 		}
 	}
 	r.ask()
 	listener, url, err := r.listen(ctx, cfg)
 	if err != nil {
-		return errors.Join(err, r.closeAgent(ctx))
+		return errors.Join(err, r.closeEarly(ctx))
 	}
 	r.info.Store(&identity{cfg, url})
 	if err := r.describe(); err != nil {
 		if listener != nil {
 			err = errors.Join(err, listener.Close())
 		}
-		return errors.Join(err, r.closeAgent(ctx))
+		return errors.Join(err, r.closeEarly(ctx))
 	}
 	return r.live(ctx, listener)
 }
@@ -105,8 +109,9 @@ func (r *Runtime) configure(ctx context.Context) (*config.Config, error) {
 
 func (r *Runtime) preflight() config.PreflightEnv {
 	return config.PreflightEnv{
-		Getenv:   r.set.getenv,
-		SkipPort: true, // listening finds out, and says so better
+		Getenv:    r.set.getenv,
+		SkipToken: r.set.tokens != nil,
+		SkipPort:  true, // listening finds out, and says so better
 	}
 }
 
@@ -205,7 +210,9 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, endB
 	server.SetKeepAlivesEnabled(false) // so that no caller is surprised by the end of an idle connection
 	begin := time.Now()
 	r.log.Info("draining", "active_tasks", r.state.ActiveTasks(), "deadline", r.set.drain)
-	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.set.drain)
+	// Turns that ignore the end of their context have a second more, and that
+	// second is part of the deadline.
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.set.drain-min(time.Second, r.set.drain/4))
 	defer cancel()
 	if err := r.engine.Drain(deadline); err != nil {
 		r.log.Warn("turns were cut off at the drain deadline", "error", err)
@@ -232,13 +239,20 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, endB
 
 // lastAnswers is how long answers may take to be read after the last turn, and
 // what the agent's Close has at least.
-const lastAnswers = 500 * time.Millisecond
+const lastAnswers = 250 * time.Millisecond
 
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
 	}
 	return a
+}
+
+// closeEarly closes an agent that never served; ctx may have ended already.
+func (r *Runtime) closeEarly(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.set.drain)
+	defer cancel()
+	return r.closeAgent(ctx)
 }
 
 func (r *Runtime) closeAgent(ctx context.Context) error {

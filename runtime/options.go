@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/config"
 	"io"
 	"log/slog"
 	"net"
@@ -13,10 +14,10 @@ import (
 
 // Defaults of the options, exported for those who compute from them.
 const (
-	DefaultPort              = 8000             // where A2A is served when neither config.yaml nor an option says
-	DefaultConfigDir         = "/configs"       // config.yaml and the token file
-	DefaultHeartbeatInterval = 30 * time.Second // the platform forgets a silent workspace after 180 s
-	DefaultDrainTimeout      = 8 * time.Second  // below the 10 s a container gets between SIGTERM and SIGKILL
+	DefaultPort              = config.DefaultPort // where A2A is served when neither config.yaml nor an option says
+	DefaultConfigDir         = "/configs"         // config.yaml and the token file
+	DefaultHeartbeatInterval = 30 * time.Second   // the platform forgets a silent workspace after 180 s
+	DefaultDrainTimeout      = 8 * time.Second    // below the 10 s a container gets between SIGTERM and SIGKILL
 )
 
 // Option changes what [New] makes. Options are applied in order; a later one

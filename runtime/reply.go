@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -35,7 +36,7 @@ func (r *Reply) File(f File) error {
 	case f.URL != "":
 		part.Content = a2a.URL(f.URL)
 	case f.Bytes != nil:
-		part.Content = a2a.Raw(f.Bytes)
+		part.Content = a2a.Raw(bytes.Clone(f.Bytes))
 	default:
 		return fmt.Errorf("runtime: file %q has neither Bytes nor a URL", f.Name)
 	}

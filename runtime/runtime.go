@@ -202,14 +202,24 @@ func (r *Runtime) turn(ctx context.Context, x *task.Execution) error {
 	returned = true
 	cause := context.Cause(ctx)
 	switch {
+	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrShutdown):
+		// Nobody's failure, and no proof that the agent works.
 	case err == nil:
 		r.state.Record(nil)
-	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrShutdown):
-		// Nobody's failure.
 	default:
-		r.state.Record(err)
+		r.state.Record(forOperators(err))
 	}
 	return err
+}
+
+// forOperators is what of an agent's error may leave the process: the platform
+// stores and shows it. The error itself is for the log.
+func forOperators(err error) error {
+	var public *task.PublicError
+	if errors.As(err, &public) && public.Message != "" {
+		return errors.New(public.Message)
+	}
+	return errFailed
 }
 
 // ask takes from the agent what it may change its mind about.

@@ -132,6 +132,11 @@ func TestAFailingAgentGivesASafeTextAndTheProcessLives(t *testing.T) {
 		t.Errorf("the log does not have the details:\n%s", log.String())
 	}
 	b.await("the error rate arrives", func() bool { return b.row.LastHeartbeat().ErrorRate == 1 })
+	for _, beat := range b.row.Heartbeats() {
+		if strings.Contains(beat.SampleError, "s3cr3t") || strings.Contains(beat.SampleError, "could not open") {
+			t.Errorf("the platform is told %q", beat.SampleError)
+		}
+	}
 	if status, r := b.say("well"); status != http.StatusOK || r.Result.Status.State != "completed" {
 		t.Errorf("the next turn: %d %+v", status, r)
 	}
