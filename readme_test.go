@@ -65,6 +65,20 @@ func commented(program []byte) []byte {
 	return b.Bytes()
 }
 
+func TestTheDockerfileInTheREADMEIsTheExamples(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(filepath.Join("examples", "custom-image", "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(readme, append([]byte("```dockerfile\n"), file...)) {
+		t.Error("README.md does not show examples/custom-image/Dockerfile as it is")
+	}
+}
+
 // What the README promises a newcomer is what the gate runs first.
 func TestTheCommandsInTheREADMEAreInTheGate(t *testing.T) {
 	readme, err := os.ReadFile("README.md")

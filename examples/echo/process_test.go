@@ -130,6 +130,9 @@ func TestSIGTERMInTheMiddleOfATurn(t *testing.T) {
 	if code := p.exitCode(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
+	if !strings.Contains(p.log.String(), `"msg":"draining"`) || !strings.Contains(p.log.String(), `"active_tasks":1`) {
+		t.Error("the turn had ended before the signal came")
+	}
 	if beat := p.row.LastHeartbeat(); beat.ActiveTasks != 0 {
 		t.Errorf("the last heartbeat has %d active tasks", beat.ActiveTasks)
 	}
