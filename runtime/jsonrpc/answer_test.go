@@ -142,7 +142,7 @@ func TestErrAbortHandlerIsPassedOn(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	}}
 	defer func() {
-		if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // by identity
+		if p := recover(); p != http.ErrAbortHandler {
 			t.Errorf("recovered %v", p)
 		}
 	}()

@@ -71,7 +71,7 @@ func (e *Engine) settle(t *task, err error) verdict {
 	default:
 		if !public {
 			text = failedText
-			if t.refuse == ErrShutdown {
+			if errors.Is(t.refuse, ErrShutdown) {
 				text = shutdownText
 			}
 		}
@@ -161,7 +161,7 @@ func (e *Engine) report(ctx context.Context, t *task, v verdict, err error, took
 		attrs = append(attrs, slog.Any("error", err))
 	case v.state == a2a.TaskStateCanceled:
 		level, text = slog.LevelInfo, "turn canceled by the caller"
-	case v.state == a2a.TaskStateFailed && v.refused == ErrShutdown:
+	case v.state == a2a.TaskStateFailed && errors.Is(v.refused, ErrShutdown):
 		level, text = slog.LevelWarn, "turn cut off by the shutdown"
 		attrs = append(attrs, slog.Any("error", err))
 	case v.state == a2a.TaskStateFailed:

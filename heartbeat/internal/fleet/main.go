@@ -73,7 +73,7 @@ func platform() error {
 	fmt.Println("http://" + l.Addr().String())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		server.Close()
+		_ = server.Close()
 	}()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
