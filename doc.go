@@ -52,6 +52,9 @@
 //     context of turns that take longer; headers and bodies have their own.
 //   - A token file that does not look finished is given a tenth of a second
 //     before it is believed: the platform writes it in place.
+//   - All watches of token files in a process share one handle of the system's,
+//     the module's only hidden state: Linux grants a user 128 of them, and a
+//     program may host a thousand workspaces.
 //   - Once the platform says that another token is the live one, it is asked
 //     again only every other interval: the watch on the file is faster.
 package workspaceruntime
