@@ -19,18 +19,20 @@ const module = "github.com/molecule-ai/workspace-runtime-go"
 // it may import from this module. A package that is missing here fails the
 // test, so that a new room is a decision. "*" is for programs and tests.
 var arrows = map[string][]string{
-	"":                      {},
-	"platformauth":          {},
-	"registry":              {},
-	"registry/registrytest": {"registry"},
-	"heartbeat":             {"registry"},
-	"runtime/config":        {},
-	"runtime/jsonrpc":       {},
-	"runtime/task":          {},
-	"runtime":               {"heartbeat", "platformauth", "registry", "runtime/config", "runtime/jsonrpc", "runtime/task"},
-	"heartbeat/internal":    {"*"},
-	"runtime/internal":      {"*"},
-	"examples":              {"*"},
+	"":                       {},
+	"platformauth":           {},
+	"registry":               {},
+	"registry/registrytest":  {"registry"},
+	"heartbeat":              {"registry"},
+	"runtime/config":         {},
+	"runtime/jsonrpc":        {},
+	"runtime/task":           {},
+	"runtime/task/filestore": {"runtime/task"},
+	"runtime/task/storetest": {"runtime/task"},
+	"runtime":                {"heartbeat", "platformauth", "registry", "runtime/config", "runtime/jsonrpc", "runtime/task"},
+	"heartbeat/internal":     {"*"},
+	"runtime/internal":       {"*"},
+	"examples":               {"*"},
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {
@@ -102,6 +104,7 @@ func TestTheCoreLinksTheseModules(t *testing.T) {
 		"github.com/google/uuid",
 		"github.com/hashicorp/go-cleanhttp",
 		"github.com/hashicorp/go-retryablehttp",
+		"github.com/tidwall/btree",
 		"golang.org/x/sync",
 		"golang.org/x/sys",
 		"gopkg.in/yaml.v3",

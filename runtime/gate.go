@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 
@@ -17,12 +18,21 @@ type gate struct{ *task.Engine }
 
 func (g gate) SendMessage(ctx context.Context, req *a2a.SendMessageRequest) (a2a.SendMessageResult, error) {
 	result, err := g.Engine.SendMessage(ctx, req)
-	if errors.Is(err, task.ErrShutdown) || errors.Is(err, task.ErrBusy) {
+	if errors.Is(err, task.ErrShutdown) || errors.Is(err, task.ErrBusy) || errors.Is(err, task.ErrStore) {
 		if w, ok := ctx.Value(gatedKey{}).(*gatedWriter); ok {
-			w.away = true
+			w.after = retryAfter(err)
 		}
 	}
 	return result, err
+}
+
+// retryAfter is when a message that was turned away may come again, in seconds.
+func retryAfter(err error) int {
+	var busy *task.BusyError
+	if errors.As(err, &busy) {
+		return int(busy.RetryAfter.Seconds())
+	}
+	return 1
 }
 
 // serveGated serves a request to next, in reach of the gate.
@@ -38,13 +48,13 @@ type gatedKey struct{}
 // one request, on its goroutine.
 type gatedWriter struct {
 	http.ResponseWriter
-	away bool
+	after int // seconds after which the message may come again; 0: it was not turned away
 }
 
 func (w *gatedWriter) WriteHeader(status int) {
-	if w.away {
+	if w.after > 0 {
 		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Retry-After", strconv.Itoa(w.after))
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -18,7 +18,7 @@ func TestAMessageTooManyIsAnsweredWith503(t *testing.T) {
 		begun <- struct{}{}
 		<-end
 		return nil
-	}), runtime.WithLimits(runtime.Limits{Turns: 1, Body: 4096}))
+	}), runtime.WithLimits(runtime.Limits{Turns: 1, Queued: -1, Body: 4096}))
 	b.run()
 	b.alive()
 	first := make(chan int, 1)

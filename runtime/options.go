@@ -155,7 +155,8 @@ func WithLimits(l Limits) Option {
 
 // Limits is for [WithLimits]. A field that is zero means its default.
 type Limits struct {
-	Turns         int   // at once; beyond it messages are answered with 503 ([task.DefaultMaxRunning])
+	Turns         int   // at once; beyond it they wait ([task.DefaultMaxRunning])
+	Queued        int   // turns that wait; beyond it messages are answered with 503 ([task.DefaultMaxQueued]; negative: none)
 	Finished      int   // tasks that can be read after their end ([task.DefaultMaxFinished])
 	FinishedBytes int64 // what these tasks may hold together ([task.DefaultMaxFinishedBytes])
 	Body          int64 // bytes of one request; beyond it the answer is 413 ([jsonrpc.DefaultMaxBody])

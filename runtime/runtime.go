@@ -105,7 +105,7 @@ func New(agent Agent, opts ...Option) (*Runtime, error) {
 		return nil, fmt.Errorf("runtime: %w", err)
 	}
 	r.engine = task.NewEngine(r.turn, task.WithLogger(r.log), task.WithLimits(task.Limits{
-		MaxRunning: s.limits.Turns, MaxFinished: s.limits.Finished, MaxFinishedBytes: s.limits.FinishedBytes,
+		MaxRunning: s.limits.Turns, MaxQueued: s.limits.Queued, MaxFinished: s.limits.Finished, MaxFinishedBytes: s.limits.FinishedBytes,
 	}))
 	r.rpc = jsonrpc.NewHandler(gate{r.engine}, jsonrpc.WithLogger(r.log), jsonrpc.WithLimits(jsonrpc.Limits{
 		MaxBody: s.limits.Body, MaxDepth: s.limits.Depth,

@@ -3,8 +3,6 @@ package task
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 )
@@ -12,7 +10,9 @@ import (
 // CancelTask ends the context of a running turn with the cause [ErrCanceled]
 // and waits until the turn has returned, or for the cancel grace at most; then
 // the task is canceled without it. From the call on the task cannot complete
-// any more. When ctx ends the call stops waiting but the cancellation goes on.
+// any more, also when the process ends before the turn. A task that waits, for
+// its turn or for the caller, is canceled at once. When ctx ends the call stops
+// waiting but the cancellation goes on.
 //
 // Canceling a canceled task returns it again. A task that has ended in another
 // way is a2a.ErrTaskNotCancelable, an unknown one a2a.ErrTaskNotFound.
@@ -20,65 +20,64 @@ func (e *Engine) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*a
 	if req == nil {
 		return nil, refused(a2a.ErrInvalidParams, "the id of the task is missing")
 	}
-	t, err := e.find(req.ID)
+	t, err := e.find(ctx, e.cfg.owner(ctx), req.ID)
 	if err != nil {
 		return nil, err
 	}
-	if end := e.beginCancel(t); end != nil {
+	t, done, end := e.beginCancel(t)
+	if end != nil {
 		end(ErrCanceled)
 	}
-	if !t.await(ctx) {
+	_, stuck := e.commits.trouble()
+	select {
+	case <-done:
+	case <-stuck:
+		return nil, errStore()
+	case <-ctx.Done():
 		return nil, fmt.Errorf("task: the caller left before task %s was canceled, the cancellation goes on: %w", req.ID, context.Cause(ctx))
 	}
-	task := t.snapshot(nil, true)
+	if err := t.leftWhy(); err != nil {
+		return nil, err
+	}
+	task, err := e.present(ctx, t, nil, true)
+	if err != nil {
+		return nil, err
+	}
 	if task.Status.State != a2a.TaskStateCanceled {
 		return nil, refused(a2a.ErrTaskNotCancelable, "task %s has already ended: it is %s", req.ID, task.Status.State)
 	}
 	return task, nil
 }
 
-// beginCancel marks a running task and sets the end of the patience with its
-// turn. It returns what ends the turn's context, nil when there is nothing to
-// do.
-func (e *Engine) beginCancel(t *task) context.CancelCauseFunc {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.journal.ended || t.canceled {
-		return nil
-	}
-	t.canceled = true
-	t.refuse = ErrCanceled
-	t.grace = time.AfterFunc(e.cfg.grace, func() {
-		if e.abandon(t) {
-			e.noteAbandoned(t, e.cfg.grace, ErrCanceled)
-		}
-	})
-	return t.cancel
-}
-
-// abandon gives a task its final status although its turn has not returned. The
-// turn keeps its slot: it still costs what a turn costs.
-func (e *Engine) abandon(t *task) bool {
+// beginCancel marks a task as canceled, and brings it to its end if it only
+// waits. It returns the task that is live by now, what is closed at its end,
+// and what ends the context of its turn, nil when there is none.
+func (e *Engine) beginCancel(t *task) (*task, <-chan struct{}, context.CancelCauseFunc) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if live := e.live[t.info.TaskID]; live != nil {
+		t = live
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.journal.ended {
-		return false
-	}
-	if t.canceled {
+	done := t.turn.done
+	switch {
+	case t.journal.ended, t.canceled, t.journal.left != nil:
+		return t, done, nil
+	case t.journal.rest: // it waits for the caller
+		t.canceled = true
+		t.turn = turnState{done: make(chan struct{})}
+		e.live[t.info.TaskID] = t
 		e.finish(t, a2a.TaskStateCanceled, "")
-	} else {
-		e.finish(t, a2a.TaskStateFailed, shutdownText)
+		return t, t.turn.done, nil
+	case e.dequeue(t):
+		t.canceled = true
+		e.finish(t, a2a.TaskStateCanceled, "")
+		return t, done, nil
 	}
-	return true
-}
-
-// noteAbandoned logs a turn that does not heed the end of its context.
-func (e *Engine) noteAbandoned(t *task, grace time.Duration, cause error) {
-	e.log.LogAttrs(context.Background(), slog.LevelWarn,
-		"turn has not returned after the end of its context, its task was ended without it",
-		slog.String("task_id", string(t.info.TaskID)),
-		slog.Duration("grace", grace),
-		slog.Any("cause", cause))
+	t.canceled = true
+	t.turn.refuse = ErrCanceled
+	e.bound(t, ErrCanceled)
+	e.commits.mark(t)
+	return t, done, t.turn.cancel
 }

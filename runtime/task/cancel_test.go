@@ -114,7 +114,7 @@ func TestCancelOfADeafTurnAnswersAfterTheGrace(t *testing.T) {
 		log := &logged{}
 		g := newGate()
 		e := task.NewEngine(g.deaf, task.WithCancelGrace(3*time.Second), task.WithLogger(log.logger()),
-			task.WithLimits(task.Limits{MaxRunning: 1}))
+			task.WithLimits(task.Limits{MaxQueued: -1, MaxRunning: 1}))
 		id := start(t, e, send("hi")).ID
 		<-g.begun
 		begin := time.Now()

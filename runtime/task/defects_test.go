@@ -111,7 +111,7 @@ func TestDefectGobDecidesWhatAMessageMayBe(t *testing.T) {
 
 // There: errors are chains of internals.
 func TestDefectErrorsAreChainsOfInternals(t *testing.T) {
-	e := task.NewEngine(func(context.Context, *task.Execution) error { panic("internals") }, task.WithLimits(task.Limits{MaxRunning: 1}))
+	e := task.NewEngine(func(context.Context, *task.Execution) error { panic("internals") }, task.WithLimits(task.Limits{MaxQueued: -1, MaxRunning: 1}))
 	var errs []error
 	keep := func(_ any, err error) { errs = append(errs, err) }
 	failed := finish(t, e, send("hi"))

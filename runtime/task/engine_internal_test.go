@@ -29,22 +29,26 @@ func TestNothingIsHeldAfterATurn(t *testing.T) {
 			}, WithLimits(Limits{MaxFinished: 2}))
 			run := func(id string) *task {
 				m := &a2a.Message{ID: id, Role: a2a.MessageRoleUser, Parts: a2a.ContentParts{a2a.NewTextPart("hi")}}
-				tk, err := e.submit(t.Context(), &a2a.SendMessageRequest{Message: m})
+				s, err := e.submit(t.Context(), &a2a.SendMessageRequest{Message: m})
 				if err != nil {
 					t.Fatal(err)
 				}
 				if name == "canceled" {
-					if _, err := e.CancelTask(t.Context(), &a2a.CancelTaskRequest{ID: tk.info.TaskID}); err != nil {
+					if _, err := e.CancelTask(t.Context(), &a2a.CancelTaskRequest{ID: s.t.info.TaskID}); err != nil {
 						t.Fatal(err)
 					}
 				}
-				<-tk.done
-				return tk
+				<-s.done
+				return s.t
 			}
 			tk := run("first")
 			e.turns.Wait()
-			if len(e.running) != 0 {
-				t.Errorf("%d turns hold a slot", len(e.running))
+			e.commits.wait()
+			if len(e.running) != 0 || e.queue.length != 0 || len(e.queue.lanes) != 0 || len(e.queue.owners) != 0 {
+				t.Errorf("%d turns hold a slot, the queue is %+v", len(e.running), e.queue)
+			}
+			if len(e.live) != 0 || len(e.messages) != 0 || len(e.arriving) != 0 {
+				t.Errorf("%d tasks and %d messages stay in memory, %d are arriving", len(e.live), len(e.messages), len(e.arriving))
 			}
 			if !e.mu.TryLock() {
 				t.Fatal("the engine is locked")
@@ -54,24 +58,32 @@ func TestNothingIsHeldAfterATurn(t *testing.T) {
 				t.Fatal("the task is locked")
 			}
 			tk.mu.Unlock()
-			if tk.cancel != nil {
+			if tk.turn.cancel != nil || tk.turn.ctx != nil {
 				t.Error("the task holds the request's context")
 			}
-			if turn.Err() == nil {
+			if turn != nil && turn.Err() == nil {
 				t.Error("the turn's context goes on")
-			}
-			if len(e.messages) != 2 {
-				t.Errorf("%d message keys for a message without context, want 2", len(e.messages))
 			}
 			for i := range 5 {
 				run(fmt.Sprint(i))
 			}
 			e.turns.Wait()
-			if len(e.tasks) != 2 || len(e.messages) != 4 || e.finished.count != 2 {
-				t.Errorf("%d tasks, %d message keys and %d finished, want 2, 4 and 2", len(e.tasks), len(e.messages), e.finished.count)
+			e.commits.wait()
+			want := map[Bucket]int{
+				BucketTasks: 2, BucketListed: 2, BucketFinished: 2, BucketOpen: 0,
+				BucketMessages: 12, BucketSeen: 12, // two keys for a message without context
 			}
-			if want := e.finished.oldest.size + e.finished.newest.size; e.finished.bytes != want {
-				t.Errorf("%d bytes counted, want %d", e.finished.bytes, want)
+			for bucket, n := range want {
+				entries, err := e.store.Scan(t.Context(), Range{Bucket: bucket})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(entries) != n {
+					t.Errorf("%d entries in %s, want %d", len(entries), bucket, n)
+				}
+			}
+			if e.kept.finished != 2 || e.kept.messages != 12 {
+				t.Errorf("counted %+v", e.kept)
 			}
 		})
 	}
@@ -79,7 +91,11 @@ func TestNothingIsHeldAfterATurn(t *testing.T) {
 
 func TestJournalWakesOnlyThoseWhoWait(t *testing.T) {
 	var j journal
-	j.append(nil)
+	j.append(nil, nil)
+	if b, wait := j.since(0); wait == nil || len(b.records) != 0 {
+		t.Error("a reader sees what is not committed")
+	}
+	j.commit(1)
 	if _, wait := j.since(0); wait != nil {
 		t.Error("a reader with something to read is told to wait")
 	}
@@ -91,13 +107,14 @@ func TestJournalWakesOnlyThoseWhoWait(t *testing.T) {
 	if one == nil || one != two {
 		t.Error("two readers wait for two things")
 	}
-	j.append(nil)
+	j.append(nil, nil)
+	j.commit(2)
 	<-one
 	if j.wake != nil {
 		t.Error("the channel stays after the broadcast")
 	}
-	j.ended = true
+	j.rest = true
 	if _, wait := j.since(2); wait != nil {
-		t.Error("a reader waits for the end of a journal that has ended")
+		t.Error("a reader waits for the end of a journal that is at rest")
 	}
 }

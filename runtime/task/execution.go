@@ -1,9 +1,11 @@
 package task
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 )
@@ -33,8 +35,13 @@ const (
 // slow the readers are. After the end of the turn's context it fails with the
 // context's cause, after the end of the turn with [ErrEnded].
 type Execution struct {
+	e        *Engine
 	t        *task
+	message  *a2a.Message
 	metadata map[string]any
+	attempt  int
+	before   []*a2a.Message // what was said in the task before the message
+	written  string
 	decode   sync.Once // of history
 	history  []*a2a.Message
 }
@@ -47,18 +54,28 @@ func (x *Execution) ContextID() string { return x.t.info.ContextID }
 
 // Message is the message to answer, with the ids of its task and context. It
 // must not be modified.
-func (x *Execution) Message() *a2a.Message { return x.t.message }
+func (x *Execution) Message() *a2a.Message { return x.message }
 
 // Metadata is what the caller sent beside the message (params.metadata), nil
 // when nothing. It must not be modified.
 func (x *Execution) Metadata() map[string]any { return x.metadata }
 
-// History is what was said before, oldest first, as far as the caller sent it
-// along: as params.metadata.history, where the platform puts it, or else as
-// message.metadata.history. Both forms of parts are read, 0.3 and 1.0. What
+// Attempt is 1 for a turn that was never interrupted, 2 when the process ended
+// in the middle of it once, and so on; see [WithResume].
+func (x *Execution) Attempt() int { return x.attempt }
+
+// Written is the text of the reply that is there before the turn begins: what
+// earlier attempts have written, and earlier turns of a task that has asked its
+// caller for more. Readers have it; what is written now goes behind it.
+func (x *Execution) Written() string { return x.written }
+
+// History is what was said before, oldest first: as far as the caller sent it
+// along, as params.metadata.history, where the platform puts it, or else as
+// message.metadata.history, and then what was said in this task, if the message
+// answers a question of it. Both forms of parts are read, 0.3 and 1.0. What
 // cannot be understood is left out. It must not be modified.
 func (x *Execution) History() []*a2a.Message {
-	x.decode.Do(func() { x.history = decodeHistory(x.metadata, x.t.message.Metadata) })
+	x.decode.Do(func() { x.history = append(decodeHistory(x.metadata, x.message.Metadata), x.before...) })
 	return x.history
 }
 
@@ -138,31 +155,73 @@ func (x *Execution) AddToolTrace(entry ToolTrace) {
 		"input":          preview(entry.Input, maxTraceInput),
 		"output_preview": preview(entry.OutputPreview, maxTraceOutput),
 	}
-	x.count(func(t *task) {
-		if len(t.trace) < maxTraceEntries {
-			t.trace = append(t.trace, kept)
-		}
-	})
+	x.count(func(t *task) { t.addTrace(kept) })
 }
+
+// maxPending is how much of a task may wait to be written to the store, in
+// bytes; an agent that is faster than the store waits from then on.
+const maxPending = 1 << 20
 
 // write calls do with the locked task if the turn may still write.
 func (x *Execution) write(do func(*task)) error {
-	x.t.mu.Lock()
-	defer x.t.mu.Unlock()
-	if x.t.refuse != nil {
-		x.t.lost = true
-		return x.t.refuse
+	t := x.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.turn.refuse == nil && t.size-t.saved.size > maxPending {
+		x.awaitRoom()
 	}
-	do(x.t)
+	if t.turn.refuse != nil {
+		t.turn.lost = true
+		return t.turn.refuse
+	}
+	do(t)
+	x.e.wrote(t)
 	return nil
+}
+
+// awaitRoom waits for the store, or for the end of the turn. The task is locked
+// before and after, and free meanwhile.
+func (x *Execution) awaitRoom() {
+	t := x.t
+	changed, ctx := t.journal.changed(), t.turn.ctx
+	t.mu.Unlock()
+	defer t.mu.Lock()
+	select {
+	case <-changed:
+	case <-ctx.Done():
+		x.e.refuseWrites(t, context.Cause(ctx))
+	}
+}
+
+// refuseWrites ends the writing of a turn whose context has ended.
+func (e *Engine) refuseWrites(t *task, why error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.turn.refuse == nil {
+		t.turn.refuse = why
+	}
+}
+
+// wrote notes that a turn has written something.
+func (e *Engine) wrote(t *task) {
+	t.turn.writes++
+	if e.cfg.timeouts.Silence > 0 {
+		t.turn.wrote = time.Now()
+	}
+	e.commits.mark(t)
 }
 
 // count calls do with the locked task unless it has ended. What a canceled
 // turn has cost counts as well.
 func (x *Execution) count(do func(*task)) {
-	x.t.mu.Lock()
-	defer x.t.mu.Unlock()
-	if !x.t.journal.ended {
-		do(x.t)
+	t := x.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.journal.rest {
+		do(t)
+		t.turn.writes++
+		if x.e.cfg.timeouts.Silence > 0 {
+			t.turn.wrote = time.Now()
+		}
 	}
 }

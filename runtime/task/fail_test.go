@@ -57,7 +57,7 @@ func TestFailingAgentGivesAFailedTask(t *testing.T) {
 			e := task.NewEngine(func(ctx context.Context, x *task.Execution) error {
 				x.WriteText([]byte("so far"))
 				return tc.agent(ctx, x)
-			}, task.WithLogger(log.logger()), task.WithLimits(task.Limits{MaxRunning: 1}))
+			}, task.WithLogger(log.logger()), task.WithLimits(task.Limits{MaxQueued: -1, MaxRunning: 1}))
 			req := send("hi")
 			got := finish(t, e, req)
 			wantState(t, got, a2a.TaskStateFailed)

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 )
@@ -19,19 +22,19 @@ const (
 
 // GetTask returns a task as it is now, with the reply as far as it is written.
 // HistoryLength is how many messages to include: all when nil, none when 0. An
-// unknown task is a2a.ErrTaskNotFound.
-func (e *Engine) GetTask(_ context.Context, req *a2a.GetTaskRequest) (*a2a.Task, error) {
+// unknown task, and one of another caller, is a2a.ErrTaskNotFound.
+func (e *Engine) GetTask(ctx context.Context, req *a2a.GetTaskRequest) (*a2a.Task, error) {
 	if req == nil {
 		return nil, refused(a2a.ErrInvalidParams, "the id of the task is missing")
 	}
 	if err := checkHistoryLength(req.HistoryLength); err != nil {
 		return nil, err
 	}
-	t, err := e.find(req.ID)
+	t, err := e.find(ctx, e.cfg.owner(ctx), req.ID)
 	if err != nil {
 		return nil, err
 	}
-	return t.snapshot(req.HistoryLength, true), nil
+	return e.present(ctx, t, req.HistoryLength, true)
 }
 
 func checkHistoryLength(n *int) error {
@@ -41,11 +44,11 @@ func checkHistoryLength(n *int) error {
 	return nil
 }
 
-// ListTasks returns the tasks that are running or remembered, the one whose
-// status changed last first, in pages of 1 to 100 (50 when PageSize is 0). It
-// takes all filters of the request; artifacts are in the answer only when asked
-// for. A task whose status changes between two pages may be in both or in none.
-func (e *Engine) ListTasks(_ context.Context, req *a2a.ListTasksRequest) (*a2a.ListTasksResponse, error) {
+// ListTasks returns the caller's tasks, the one whose status changed last
+// first, in pages of 1 to 100 (50 when PageSize is 0). It takes all filters of
+// the request; artifacts are in the answer only when asked for. A task whose
+// status changes between two pages may be in both or in none.
+func (e *Engine) ListTasks(ctx context.Context, req *a2a.ListTasksRequest) (*a2a.ListTasksResponse, error) {
 	if req == nil {
 		req = &a2a.ListTasksRequest{}
 	}
@@ -60,12 +63,14 @@ func (e *Engine) ListTasks(_ context.Context, req *a2a.ListTasksRequest) (*a2a.L
 	if err != nil {
 		return nil, err
 	}
-
-	found := e.matching(req)
-	slices.SortFunc(found, func(a, b place) int { return a.compare(b) })
+	owner := e.cfg.owner(ctx)
+	found, err := e.matching(ctx, owner, req)
+	if err != nil {
+		return nil, err
+	}
 	res := &a2a.ListTasksResponse{Tasks: []*a2a.Task{}, TotalSize: len(found), PageSize: size}
 	if req.PageToken != "" {
-		begin, exact := slices.BinarySearchFunc(found, from, func(a, b place) int { return a.compare(b) })
+		begin, exact := slices.BinarySearchFunc(found, from, listed.compare)
 		if exact {
 			begin++
 		}
@@ -75,66 +80,75 @@ func (e *Engine) ListTasks(_ context.Context, req *a2a.ListTasksRequest) (*a2a.L
 		found = found[:size]
 		res.NextPageToken = found[size-1].token()
 	}
-	for _, p := range found {
-		res.Tasks = append(res.Tasks, p.task.snapshot(req.HistoryLength, req.IncludeArtifacts))
+	for _, l := range found {
+		t, err := e.find(ctx, owner, l.id)
+		if errors.Is(err, a2a.ErrTaskNotFound) {
+			continue // it was removed meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		s, err := e.present(ctx, t, req.HistoryLength, req.IncludeArtifacts)
+		if err != nil {
+			return nil, err
+		}
+		res.Tasks = append(res.Tasks, s)
 	}
 	return res, nil
 }
 
-// matching returns the tasks a request asks for, in no order.
-func (e *Engine) matching(req *a2a.ListTasksRequest) []place {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	found := make([]place, 0, len(e.tasks))
-	for _, t := range e.tasks {
-		if req.ContextID != "" && req.ContextID != t.info.ContextID {
-			continue
-		}
-		t.mu.Lock()
-		status := t.status
-		t.mu.Unlock()
-		if req.Status != a2a.TaskStateUnspecified && req.Status != status.State {
-			continue
-		}
-		if req.StatusTimestampAfter != nil && status.Timestamp.Before(*req.StatusTimestampAfter) {
-			continue
-		}
-		found = append(found, place{at: status.Timestamp.UnixMilli(), id: t.info.TaskID, task: t})
+// matching returns the tasks a request asks for, in the order of the listing.
+func (e *Engine) matching(ctx context.Context, owner string, req *a2a.ListTasksRequest) ([]listed, error) {
+	r := Range{Bucket: BucketListed, From: ownerKey(owner), To: ownerEnd(owner), Reverse: true}
+	if after := req.StatusTimestampAfter; after != nil {
+		// What is in the milliseconds of a task's time is not cut off by those
+		// of the question.
+		r.From = listedKey(owner, max(after.Add(time.Millisecond-1).UnixMilli(), 0), "")
 	}
-	return found
+	entries, err := e.store.Scan(ctx, r)
+	if err != nil {
+		e.log.LogAttrs(ctx, slog.LevelError, "tasks cannot be listed", slog.Any("error", err))
+		return nil, refused(a2a.ErrInternalError, "the agent's store cannot be read; its log says why")
+	}
+	found := make([]listed, 0, len(entries))
+	for _, entry := range entries {
+		l, err := decodeListed(entry)
+		if err != nil {
+			e.log.LogAttrs(ctx, slog.LevelError, "an entry of the listing is damaged", slog.Any("error", err))
+			continue
+		}
+		if req.ContextID != "" && req.ContextID != l.context ||
+			req.Status != a2a.TaskStateUnspecified && req.Status != l.state {
+			continue
+		}
+		found = append(found, l)
+	}
+	return found, nil
 }
 
-// place is where a task stands in a listing.
-type place struct {
-	at   int64 // its last change of status, Unix milliseconds
-	id   a2a.TaskID
-	task *task
-}
-
-// compare orders by time and, within a millisecond, by id, newest first: ids
-// begin with the time they were made.
-func (p place) compare(q place) int {
-	return cmp.Or(cmp.Compare(q.at, p.at), cmp.Compare(q.id, p.id))
+// compare orders by time and, within a millisecond, by id, newest first.
+func (l listed) compare(m listed) int {
+	return cmp.Or(cmp.Compare(m.at, l.at), cmp.Compare(m.id, l.id))
 }
 
 // token names the place for the next page to go on behind it.
-func (p place) token() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.at, 10) + "." + string(p.id)))
+func (l listed) token() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(l.at, 10) + "." + string(l.id)))
 }
 
-func parsePageToken(token string) (place, error) {
+func parsePageToken(token string) (listed, error) {
 	if token == "" {
-		return place{}, nil
+		return listed{}, nil
 	}
 	bad := refused(a2a.ErrInvalidParams, "pageToken %.64q is none that was given out here: leave it out to begin with the first page", token)
 	raw, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil {
-		return place{}, bad
+		return listed{}, bad
 	}
 	at, id, ok := strings.Cut(string(raw), ".")
 	ms, err := strconv.ParseInt(at, 10, 64)
 	if !ok || err != nil {
-		return place{}, bad
+		return listed{}, bad
 	}
-	return place{at: ms, id: a2a.TaskID(id)}, nil
+	return listed{at: ms, id: a2a.TaskID(id)}, nil
 }

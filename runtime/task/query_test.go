@@ -75,7 +75,7 @@ func listed(t testing.TB, e *task.Engine, req *a2a.ListTasksRequest) []string {
 func TestListOrderAndFilters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		e := task.NewEngine(g.run)
+		e := task.NewEngine(g.run, task.WithParallelTurns())
 		var middle time.Time
 		for i, text := range []string{"a", "b", "c", "d"} {
 			req := send(text)

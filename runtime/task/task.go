@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -11,18 +10,19 @@ import (
 	"github.com/a2aproject/a2a-go/v2/a2a"
 )
 
-// task is one A2A task: its journal, and what the journal adds up to.
+// task is one A2A task: its journal, and what the journal adds up to. The
+// methods that change it are used for what happens and for what is read back
+// from a store, so that both come to the same.
 type task struct {
-	info    a2a.TaskInfo
-	message *a2a.Message
-	keys    [2]messageKey // under which the engine finds it by message
-	done    chan struct{} // closed when the task has reached its final state
-	next    *task         // the one that finished after it; guarded by the engine's mutex
+	info  a2a.TaskInfo
+	owner string // whose it is; see WithOwner
 
 	mu        sync.Mutex // guards the rest; taken after the engine's, never before
 	journal   journal
 	status    a2a.TaskStatus
 	metadata  map[string]any
+	input     *input         // the caller's latest message
+	history   []*a2a.Message // what was said, but not the status message
 	reply     []replyPart
 	artifacts []*a2a.Artifact // those beside the reply
 	replyAt   int             // how many of them came before it
@@ -31,14 +31,36 @@ type task struct {
 	inTokens  int64
 	outTokens int64
 	trace     []any
-	canceled  bool        // a caller wants it to end: it cannot complete any more
-	refuse    error       // what a write gets; nil while the turn may write
-	lost      bool        // a write was refused because of a shutdown
-	grace     *time.Timer // ends the patience with a canceled turn
+	counted   bool // something was counted that is not in the store
+	attempt   int  // of the turn, from 1; 0 before it has begun
+	canceled  bool // a caller wants it to end: it cannot complete any more
 
-	// cancel ends the turn's context. It is nil once the turn has returned: it
-	// holds the request that brought the message, and the task may be kept long.
+	turn  turnState
+	saved saved
+	keys  []messageKey // under which the engine finds it by message while it is live
+}
+
+// turnState is what is known of a task's turn while it waits or runs.
+type turnState struct {
+	refuse  error         // what a write gets; nil while the turn may write
+	lost    bool          // a write was refused because of a shutdown
+	grace   *time.Timer   // ends the patience with a turn that has to return
+	done    chan struct{} // closed when the task has come to rest and that is committed
+	writes  uint64        // how often something was written, for the silence timeout
+	wrote   time.Time     // and when, if there is such a timeout
+	expired error         // which timeout has cut it off
+
+	// cancel ends the turn's context. It is nil before the turn has begun and
+	// once it has returned: it holds the request that brought the message, and
+	// the task may be read for long.
 	cancel context.CancelCauseFunc
+	ctx    context.Context // the turn's; nil as cancel
+}
+
+// input is a message of the caller and what came beside it.
+type input struct {
+	message  *a2a.Message
+	metadata map[string]any
 }
 
 // replyPart is one part of the reply: a part as it was written, or, when that
@@ -48,61 +70,81 @@ type replyPart struct {
 	from, to int // range in the journal's text
 }
 
-// newTask makes a task that is submitted and at work: there is no queue, so
-// both are true at once.
-func newTask(info a2a.TaskInfo, message *a2a.Message) *task {
-	t := &task{
-		info:    info,
-		message: message,
-		done:    make(chan struct{}),
-		size:    taskOverhead + sizeOfMessage(message),
-	}
+// submit makes the first event.
+func (t *task) submit(in *input, at int64) {
 	t.journal.records = make([]record, 0, 8) // enough for a short reply
-	t.status = a2a.TaskStatus{State: a2a.TaskStateSubmitted, Timestamp: now()}
+	t.input = in
+	t.history = []*a2a.Message{in.message}
+	t.size = taskOverhead + sizeOfMessage(in.message) + sizeOfValue(in.metadata)
+	t.status = a2a.TaskStatus{State: a2a.TaskStateSubmitted, Timestamp: moment(at)}
 	t.append(&a2a.Task{
-		ID:        info.TaskID,
-		ContextID: info.ContextID,
+		ID:        t.info.TaskID,
+		ContextID: t.info.ContextID,
 		Status:    t.status,
-		History:   []*a2a.Message{message},
-	})
-	t.setStatus(a2a.TaskStateWorking, nil)
-	return t
+		History:   []*a2a.Message{in.message},
+	}, in)
 }
 
-// now is the present in the form A2A wants: UTC, whole milliseconds
+// now is the present in Unix milliseconds, which is as precise as A2A is
 // (specification 5.6.1).
-func now() *time.Time {
-	at := time.Now().UTC().Truncate(time.Millisecond)
-	return &at
-}
+func now() int64 { return time.Now().UnixMilli() }
 
 // append adds an event to the journal.
-func (t *task) append(ev a2a.Event) {
-	t.journal.append(ev)
+func (t *task) append(ev a2a.Event, in *input) {
+	t.journal.append(ev, in)
 	t.size += recordSize
 }
 
-// setStatus adds the event of a new status. What the turn has counted goes
-// along with the last one, so that who folds the events has all that a reader
-// of the task has.
-func (t *task) setStatus(state a2a.TaskState, message *a2a.Message) {
-	t.status = a2a.TaskStatus{State: state, Message: message, Timestamp: now()}
-	if message != nil {
-		t.size += sizeOfMessage(message)
+// statusChange is a new status.
+type statusChange struct {
+	state    a2a.TaskState
+	at       int64
+	message  *a2a.Message
+	metadata map[string]any // what the turn has counted; of a status at rest
+	input    *input         // the caller's message that brought it about
+}
+
+// setStatus gives the task a new status, now. What the turn has counted goes
+// along when it comes to rest, so that who folds the events has all that a
+// reader of the task has.
+func (t *task) setStatus(state a2a.TaskState, message *a2a.Message, in *input) {
+	c := statusChange{state: state, at: now(), message: message, input: in}
+	if rests(state) {
+		c.metadata = t.accounts()
 	}
-	ev := &a2a.TaskStatusUpdateEvent{
+	t.applyStatus(c)
+}
+
+func (t *task) applyStatus(c statusChange) {
+	if c.input != nil {
+		if t.status.Message != nil {
+			t.history = append(t.history, t.status.Message)
+		}
+		t.history = append(t.history, c.input.message)
+		t.input = c.input
+		t.size += sizeOfMessage(c.input.message) + sizeOfValue(c.input.metadata)
+	}
+	t.status = a2a.TaskStatus{State: c.state, Message: c.message, Timestamp: moment(c.at)}
+	if c.message != nil {
+		t.size += sizeOfMessage(c.message)
+	}
+	t.journal.rest = rests(c.state)
+	t.journal.ended = c.state.Terminal()
+	if t.journal.rest {
+		t.metadata = c.metadata
+		t.size += sizeOfValue(c.metadata)
+	}
+	t.append(&a2a.TaskStatusUpdateEvent{
 		TaskID:    t.info.TaskID,
 		ContextID: t.info.ContextID,
 		Status:    t.status,
-	}
-	if state.Terminal() {
-		t.metadata = t.accounts()
-		t.size += sizeOfValue(t.metadata)
-		ev.Metadata = t.metadata
-		t.journal.ended = true
-	}
-	t.append(ev)
+		Metadata:  c.metadata,
+	}, c.input)
 }
+
+// rests reports whether nothing happens to a task in a state unless a caller
+// sends something.
+func rests(s a2a.TaskState) bool { return s.Terminal() || s == a2a.TaskStateInputRequired }
 
 // accounts is what the turn has counted, as task metadata, nil when nothing.
 // The types are those that JSON and a protobuf Struct both take.
@@ -115,7 +157,7 @@ func (t *task) accounts() map[string]any {
 		m[MetadataUsage] = map[string]any{"input_tokens": t.inTokens, "output_tokens": t.outTokens}
 	}
 	if len(t.trace) > 0 {
-		m[MetadataToolTrace] = t.trace
+		m[MetadataToolTrace] = slices.Clone(t.trace)
 	}
 	return m
 }
@@ -147,12 +189,16 @@ func (t *task) addText(from int) {
 		t.reply = append(t.reply, replyPart{from: from, to: to})
 	}
 	t.size += int64(to - from)
-	t.append(nil)
+	t.append(nil, nil)
 }
 
 // writeParts appends parts to the reply, in one event.
 func (t *task) writeParts(parts []*a2a.Part) {
 	t.flushText()
+	t.addParts(parts)
+}
+
+func (t *task) addParts(parts []*a2a.Part) {
 	follows := t.openReply()
 	for _, p := range parts {
 		t.reply = append(t.reply, replyPart{part: p})
@@ -163,7 +209,7 @@ func (t *task) writeParts(parts []*a2a.Part) {
 		ContextID: t.info.ContextID,
 		Append:    follows,
 		Artifact:  &a2a.Artifact{ID: ReplyArtifactID, Parts: parts},
-	})
+	}, nil)
 }
 
 // openReply notes that the next record belongs to the reply and reports
@@ -192,7 +238,7 @@ func (t *task) addArtifact(a *a2a.Artifact) {
 		ContextID: t.info.ContextID,
 		LastChunk: true,
 		Artifact:  a,
-	})
+	}, nil)
 }
 
 // addUsage counts up to what the platform can store, 32 bits.
@@ -200,63 +246,18 @@ func (t *task) addUsage(input, output int) {
 	bounded := func(n int64) int64 { return min(max(n, 0), math.MaxInt32) }
 	t.inTokens = bounded(t.inTokens + bounded(int64(input)))
 	t.outTokens = bounded(t.outTokens + bounded(int64(output)))
+	t.counted = true
 }
 
-// snapshot is the task as it is now, down to messages and parts the caller's
-// own. Its price does not depend on the length of the text: what is written
-// later goes behind the text that was lent, not into it.
-func (t *task) snapshot(history *int, withArtifacts bool) *a2a.Task {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.snapshotLocked(history, withArtifacts)
+func (t *task) addTrace(entry map[string]any) {
+	if len(t.trace) < maxTraceEntries {
+		t.trace = append(t.trace, entry)
+		t.counted = true
+	}
 }
 
-func (t *task) snapshotLocked(history *int, withArtifacts bool) *a2a.Task {
-	s := &a2a.Task{
-		ID:        t.info.TaskID,
-		ContextID: t.info.ContextID,
-		Status:    t.status,
-		Metadata:  maps.Clone(t.metadata),
-	}
-	s.Status.Message = ownMessage(t.status.Message)
-	if history == nil || *history > 0 {
-		s.History = []*a2a.Message{ownMessage(t.message)}
-	}
-	if withArtifacts {
-		s.Artifacts = t.ownArtifacts()
-	}
-	return s
-}
-
-func (t *task) ownArtifacts() []*a2a.Artifact {
-	replied := t.journal.opened > 0
-	if !replied && len(t.artifacts) == 0 {
-		return nil
-	}
-	list := make([]*a2a.Artifact, 0, len(t.artifacts)+1)
-	for i, a := range t.artifacts {
-		if replied && i == t.replyAt {
-			list = append(list, t.replyArtifact())
-		}
-		list = append(list, ownArtifact(a))
-	}
-	if replied && t.replyAt == len(t.artifacts) {
-		list = append(list, t.replyArtifact())
-	}
-	return list
-}
-
-// replyArtifact is the reply: one part for each run of text, whatever the
-// chunks it came in.
-func (t *task) replyArtifact() *a2a.Artifact {
-	text := t.journal.text.String()
-	parts := make(a2a.ContentParts, len(t.reply))
-	for i, r := range t.reply {
-		if r.part != nil {
-			parts[i] = r.part
-		} else {
-			parts[i] = a2a.NewTextPart(text[r.from:r.to])
-		}
-	}
-	return &a2a.Artifact{ID: ReplyArtifactID, Parts: parts}
+// said is what was said in the task before its latest message.
+func (t *task) said() []*a2a.Message {
+	n := len(t.history)
+	return slices.Clone(t.history[:n-1])
 }

@@ -28,52 +28,96 @@ type panicError struct {
 
 func (p *panicError) Error() string { return "the agent panicked: " + p.value }
 
-// turn runs the agent and brings its task to an end, whatever the agent does.
+// turn runs the agent and brings its task to rest, whatever the agent does. It
+// begins once it is in the store that it does: a turn that has begun is known
+// to have begun, also after a crash.
 func (e *Engine) turn(ctx context.Context, cancel context.CancelCauseFunc, t *task, x *Execution) {
 	begin := time.Now()
+	stop := func() {}
 	err := errExited
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{value: fmt.Sprint(v), stack: debug.Stack()}
 		}
-		v := e.settle(t, err)
+		stop()
+		v := e.settle(t, err, time.Since(begin))
 		cancel(ErrEnded)
 		e.report(ctx, t, v, err, time.Since(begin))
 	}()
+	if err = t.awaitStored(ctx); err != nil {
+		return
+	}
+	begin = time.Now()
+	stop = e.watch(t)
+	err = errExited
 	err = e.run(ctx, x)
+}
+
+// awaitStored waits until everything about the task is in the store.
+func (t *task) awaitStored(ctx context.Context) error {
+	t.mu.Lock()
+	asked := t.saved.asked
+	for t.saved.stored < asked {
+		if t.journal.left != nil {
+			defer t.mu.Unlock()
+			return t.journal.left
+		}
+		changed := t.journal.changed()
+		t.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		t.mu.Lock()
+	}
+	t.mu.Unlock()
+	return nil
 }
 
 // verdict is what has become of a turn.
 type verdict struct {
 	state   a2a.TaskState
 	late    bool // the task had been brought to its end without the turn
+	left    bool // the task goes on in another process
 	refused error
 }
 
-// settle gives the turn's slot back and the task its final status, in one step:
-// who has seen the status finds the slot free.
-func (e *Engine) settle(t *task, err error) verdict {
+// settle gives the turn's slot back and the task its status, in one step: who
+// has seen the status finds the slot free.
+func (e *Engine) settle(t *task, err error, took time.Duration) verdict {
 	text, public := publicText(err)
+	question := questionOf(err)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	v := e.settleTask(t, err, text, public, question)
+	e.release(t, took)
+	return v
+}
+
+func (e *Engine) settleTask(t *task, err error, text string, public bool, question *a2a.Message) verdict {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e.release(t)
-	t.cancel = nil
-	v := verdict{late: t.journal.ended, refused: t.refuse}
+	t.turn.cancel, t.turn.ctx = nil, nil
+	v := verdict{late: t.journal.ended, left: t.journal.left != nil, refused: t.turn.refuse}
 	switch {
-	case v.late:
+	case v.late, v.left:
 	case t.canceled:
 		e.finish(t, a2a.TaskStateCanceled, "")
-	case err == nil && !t.lost:
+	case question != nil && !t.turn.lost:
+		t.flushText()
+		e.ask(t, question)
+	case err == nil && !t.turn.lost:
 		t.flushText()
 		e.finish(t, a2a.TaskStateCompleted, "")
+	case errors.Is(t.turn.refuse, ErrShutdown) && e.outlives():
+		t.flushText()
+		e.commits.mark(t)
+		e.leaveLocked(t, ErrShutdown)
+		v.left = true
 	default:
 		if !public {
-			text = failedText
-			if errors.Is(t.refuse, ErrShutdown) {
-				text = shutdownText
-			}
+			text = e.failureText(t)
 		}
 		t.flushText()
 		e.finish(t, a2a.TaskStateFailed, text)
@@ -82,49 +126,46 @@ func (e *Engine) settle(t *task, err error) verdict {
 	return v
 }
 
-// release gives back what a running turn holds. The caller holds the engine's
-// mutex.
-func (e *Engine) release(t *task) {
-	delete(e.running, t.info.TaskID)
-	if len(e.running) == 0 && e.idle != nil {
-		close(e.idle)
-		e.idle = nil
+// outlives reports whether a turn that is interrupted goes on in the next
+// process.
+func (e *Engine) outlives() bool { return e.durable() && e.cfg.resume }
+
+func (e *Engine) failureText(t *task) string {
+	switch {
+	case t.turn.expired != nil:
+		return timeoutText(t.turn.expired)
+	case errors.Is(t.turn.refuse, ErrShutdown):
+		return shutdownText
 	}
+	return failedText
 }
 
-// finish gives a task its final status. The caller holds both mutexes.
+// finish gives a task its final status. Both mutexes are held.
 func (e *Engine) finish(t *task, state a2a.TaskState, text string) {
 	var message *a2a.Message
 	if text != "" {
 		message = a2a.NewMessageForTask(a2a.MessageRoleAgent, t.info, a2a.NewTextPart(text))
 	}
-	t.setStatus(state, message)
-	if t.refuse == nil {
-		t.refuse = ErrEnded
-	}
-	if t.grace != nil {
-		t.grace.Stop()
-	}
-	close(t.done)
-	e.retire(t)
+	t.setStatus(state, message, nil)
+	e.rest(t)
 }
 
-// await waits for the end of the task and reports whether it came before the
-// end of ctx.
-func (t *task) await(ctx context.Context) bool {
-	select {
-	case <-t.done:
-		return true
-	case <-ctx.Done():
-		return t.ended()
-	}
+// ask lets a task wait for the caller. Both mutexes are held.
+func (e *Engine) ask(t *task, question *a2a.Message) {
+	question.TaskID, question.ContextID = t.info.TaskID, t.info.ContextID
+	t.setStatus(a2a.TaskStateInputRequired, question, nil)
+	e.rest(t)
 }
 
-// ended reports whether the task has its final status.
-func (t *task) ended() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.journal.ended
+// rest ends the writing of a turn whose task has come to rest.
+func (e *Engine) rest(t *task) {
+	if t.turn.refuse == nil {
+		t.turn.refuse = ErrEnded
+	}
+	if t.turn.grace != nil {
+		t.turn.grace.Stop()
+	}
+	e.commits.mark(t)
 }
 
 // publicText is the message of the [PublicError] in err. Looking for it calls
@@ -147,7 +188,7 @@ func (e *Engine) report(ctx context.Context, t *task, v verdict, err error, took
 	attrs := []slog.Attr{
 		slog.String("task_id", string(t.info.TaskID)),
 		slog.String("context_id", t.info.ContextID),
-		slog.String("message_id", t.message.ID),
+		slog.String("message_id", t.input.message.ID),
 		slog.Duration("took", took),
 	}
 	level, text := slog.LevelDebug, "turn completed"
@@ -156,11 +197,17 @@ func (e *Engine) report(ctx context.Context, t *task, v verdict, err error, took
 	case isPanic:
 		level, text = slog.LevelError, "turn failed: the agent panicked"
 		attrs = append(attrs, slog.String("panic", panicked.value), slog.String("stack", string(panicked.stack)))
+	case v.left && errors.Is(v.refused, ErrShutdown):
+		level, text = slog.LevelInfo, "turn was interrupted by the shutdown and goes on with the next start"
+	case v.left:
+		level, text = slog.LevelWarn, "turn was given up here: its task is in the hands of another process"
 	case v.late:
 		level, text = slog.LevelWarn, "turn returned after its task had been ended without it: agents should return soon after the end of their context"
 		attrs = append(attrs, slog.Any("error", err))
 	case v.state == a2a.TaskStateCanceled:
 		level, text = slog.LevelInfo, "turn canceled by the caller"
+	case v.state == a2a.TaskStateInputRequired:
+		text = "turn asks the caller for more"
 	case v.state == a2a.TaskStateFailed && errors.Is(v.refused, ErrShutdown):
 		level, text = slog.LevelWarn, "turn cut off by the shutdown"
 		attrs = append(attrs, slog.Any("error", err))

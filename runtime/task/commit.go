@@ -1,0 +1,317 @@
+package task
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+)
+
+// What the committer does while the store fails.
+const (
+	minCommitRetry = 10 * time.Millisecond // then twice as long each time
+	maxCommitRetry = time.Second
+	patience       = 5 * time.Second // until those who wait for a commit are told
+)
+
+// saved is what a task has in the store. It is guarded by the task's mutex.
+type saved struct {
+	marked bool   // the committer knows that there is something to write
+	asked  uint64 // how often there was
+	stored uint64 // how much of that is in the store
+	upTo   uint64 // sequence of the last event handed to the store
+	row    []byte // as it was handed to the store; nil before the first time
+	listed string // key in BucketListed; empty before the first time
+	open   bool   // it is in BucketOpen
+	ops    []Op   // what else belongs to the next commit
+	size   int64  // size of what is in the store
+}
+
+// committer writes to the store what has happened, in commits that take
+// everything that came together during the one before: none is delayed while
+// nothing else is going on, and thousands of chunks make one commit when the
+// agent is fast. Its goroutine lives as long as there is something to write.
+type committer struct {
+	e    *Engine
+	ctx  context.Context // ends with Close
+	stop context.CancelFunc
+
+	mu    sync.Mutex // taken after all others
+	dirty []*task
+	busy  bool
+	quiet chan struct{} // closed when the goroutine ends; nil while nobody waits
+	alarm chan struct{} // closed while the store has failed for longer than patience
+	err   error         // what the store says while it fails
+}
+
+// flush is one task in a commit.
+type flush struct {
+	t            *task
+	ops          []Op
+	asked, upTo  uint64
+	size         int64
+	rest, finish bool
+}
+
+// mark notes that a task has something to write. Its mutex is held.
+func (c *committer) mark(t *task) {
+	t.saved.asked++
+	if t.saved.marked {
+		return
+	}
+	t.saved.marked = true
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dirty = append(c.dirty, t)
+	if !c.busy {
+		c.busy = true
+		go c.work()
+	}
+}
+
+// wait returns when everything is written, or the committer was stopped.
+func (c *committer) wait() {
+	c.mu.Lock()
+	if !c.busy {
+		c.mu.Unlock()
+		return
+	}
+	if c.quiet == nil {
+		c.quiet = make(chan struct{})
+	}
+	quiet := c.quiet
+	c.mu.Unlock()
+	<-quiet
+}
+
+// work commits until there is nothing to commit.
+func (c *committer) work() {
+	var batch []*task
+	var ops []Op
+	var flushes []flush
+	for {
+		c.mu.Lock()
+		if len(c.dirty) == 0 {
+			c.busy = false
+			if c.quiet != nil {
+				close(c.quiet)
+				c.quiet = nil
+			}
+			c.mu.Unlock()
+			return
+		}
+		batch, c.dirty = c.dirty, batch[:0]
+		c.mu.Unlock()
+
+		ops, flushes = ops[:0], flushes[:0]
+		for _, t := range batch {
+			begin := len(ops)
+			var f flush
+			ops, f = c.collect(t, ops)
+			f.ops = ops[begin:len(ops):len(ops)]
+			flushes = append(flushes, f)
+		}
+		c.write(ops, flushes)
+		clear(ops)
+		clear(flushes)
+		clear(batch)
+	}
+}
+
+// write commits what was collected and tells those who wait for it.
+func (c *committer) write(ops []Op, flushes []flush) {
+	err := c.commit(ops)
+	if errors.Is(err, ErrConflict) && len(flushes) > 1 {
+		// One of them belongs to another process by now; the others do not
+		// suffer from it.
+		for i := range flushes {
+			c.write(flushes[i].ops, flushes[i:i+1])
+		}
+		return
+	}
+	finished := false
+	for i := range flushes {
+		f := &flushes[i]
+		switch {
+		case err == nil:
+			c.e.committed(f)
+			finished = finished || f.finish
+		case errors.Is(err, ErrConflict):
+			c.e.disown(f.t, err)
+		default:
+			c.e.leave(f.t, ErrShutdown)
+		}
+	}
+	if finished {
+		c.e.prune(c.ctx)
+	}
+}
+
+// commit writes to the store until it succeeds, the store refuses, or the
+// committer is stopped. What has happened is kept meanwhile, and nobody sees it.
+func (c *committer) commit(ops []Op) error {
+	if len(ops) == 0 {
+		return nil
+	}
+	var since time.Time
+	for wait, n := minCommitRetry, 0; ; wait, n = min(2*wait, maxCommitRetry), n+1 {
+		err := c.ctx.Err()
+		if err == nil {
+			err = c.e.store.Commit(c.ctx, ops)
+		}
+		if err == nil || errors.Is(err, ErrConflict) || c.ctx.Err() != nil {
+			if n > 0 {
+				c.recovered(time.Since(since))
+			}
+			return err
+		}
+		if n == 0 {
+			since = time.Now()
+		}
+		c.failed(err, n, time.Since(since))
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-c.ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// failed notes that the store fails.
+func (c *committer) failed(err error, n int, lasts time.Duration) {
+	if n%20 == 0 {
+		c.e.log.LogAttrs(c.ctx, slog.LevelError, "the task store cannot be written to, nothing new is answered until it can",
+			slog.Any("error", err), slog.Duration("since", lasts))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err = err; lasts < patience {
+		return
+	}
+	select {
+	case <-c.alarm:
+	default:
+		close(c.alarm)
+	}
+}
+
+func (c *committer) recovered(lasted time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = nil
+	select {
+	case <-c.alarm:
+		c.alarm = make(chan struct{})
+	default:
+	}
+	c.e.log.LogAttrs(c.ctx, slog.LevelWarn, "the task store can be written to again", slog.Duration("lasted", lasted))
+}
+
+// trouble is what the store says while it fails, and a channel that is closed
+// when it has failed for so long that there is no point in waiting.
+func (c *committer) trouble() (error, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err, c.alarm
+}
+
+// collect takes what a task has to write.
+func (c *committer) collect(t *task, ops []Op) ([]Op, flush) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := &t.saved
+	s.marked = false
+	id := string(t.info.TaskID)
+	last := t.journal.last()
+	f := flush{t: t, asked: s.asked, upTo: last, size: t.size, rest: t.journal.rest, finish: t.journal.ended && s.upTo < last}
+
+	value := mustJSON(row{
+		Owner: t.owner, Context: t.info.ContextID, State: string(t.status.State), At: t.status.Timestamp.UnixMilli(),
+		Attempt: t.attempt, Canceled: t.canceled, Size: finalSize(t),
+	})
+	changed := string(s.row) != string(value)
+	switch {
+	case s.row == nil:
+		ops = append(ops, Op{Kind: Create, Bucket: BucketTasks, Key: id, Value: value})
+	case !changed:
+		ops = append(ops, Op{Kind: Expect, Bucket: BucketTasks, Key: id, Value: value})
+	default:
+		ops = append(ops, Op{Kind: Expect, Bucket: BucketTasks, Key: id, Value: s.row},
+			Op{Kind: Put, Bucket: BucketTasks, Key: id, Value: value})
+	}
+	s.row = value
+	if s.upTo < last {
+		ops = append(ops, Op{Kind: Put, Bucket: BucketEvents, Key: eventsFrom(t.info.TaskID, s.upTo+1), Value: c.frame(t)})
+	}
+	if changed {
+		ops = t.collectListed(ops)
+	}
+	if open := !t.journal.rest; open != s.open {
+		kind := Delete
+		if open {
+			kind = Put
+		}
+		ops = append(ops, Op{Kind: kind, Bucket: BucketOpen, Key: id, Value: []byte{}})
+		s.open = open
+	}
+	if f.finish {
+		key := timeKey(t.status.Timestamp.UnixMilli(), id)
+		ops = append(ops, Op{Kind: Put, Bucket: BucketFinished, Key: key, Value: binary.AppendUvarint(nil, uint64(t.size))})
+	}
+	ops = append(ops, s.ops...)
+	s.ops, s.upTo = nil, last
+	return ops, f
+}
+
+// collectListed moves the task to its new place in the listing.
+func (t *task) collectListed(ops []Op) []Op {
+	key := listedKey(t.owner, t.status.Timestamp.UnixMilli(), t.info.TaskID)
+	if old := t.saved.listed; old != "" && old != key {
+		ops = append(ops, Op{Kind: Delete, Bucket: BucketListed, Key: old})
+	}
+	t.saved.listed = key
+	value := listed{state: t.status.State, context: t.info.ContextID}.value()
+	return append(ops, Op{Kind: Put, Bucket: BucketListed, Key: key, Value: value})
+}
+
+func finalSize(t *task) int64 {
+	if t.journal.ended {
+		return t.size
+	}
+	return 0
+}
+
+// frame writes down what has happened to a task since the last commit.
+func (c *committer) frame(t *task) []byte {
+	from := t.saved.upTo
+	begin := 0
+	if from > 0 {
+		begin = t.journal.records[from-1].end
+	}
+	text := t.journal.text.String()
+	b := make([]byte, 0, 256+len(text)-begin+4*int(t.journal.last()-from))
+	b = appendFrame(b, from+1)
+	for _, r := range t.journal.records[from:] {
+		whole, err := appendEvent(b, t, r, text[begin:r.end])
+		if err != nil {
+			// What comes in and what agents write was held against JSON before.
+			// An event that is missing would make the journal unreadable, so one
+			// that says nothing takes its place.
+			c.e.log.LogAttrs(c.ctx, slog.LevelError, "an event cannot be stored", slog.String("task_id", string(t.info.TaskID)), slog.Any("error", err))
+			whole, _ = appendJSON(b, statusRecord, &storedStatus{State: string(a2a.TaskStateWorking), At: now()})
+		}
+		b, begin = whole, r.end
+	}
+	if t.counted {
+		t.counted = false
+		if trace, err := storeTrace(t.trace); err == nil {
+			b, _ = appendJSON(b, countsRecord, &storedCounts{Input: t.inTokens, Output: t.outTokens, Trace: trace})
+		}
+	}
+	return b
+}

@@ -1,0 +1,111 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+)
+
+// maxTaskIDLength is more than the ids have that are made here.
+const maxTaskIDLength = 128
+
+// find returns an owner's task by its id: the live one, or what the store has.
+func (e *Engine) find(ctx context.Context, owner string, id a2a.TaskID) (*task, error) {
+	if id == "" {
+		return nil, refused(a2a.ErrInvalidParams, "the id of the task is missing")
+	}
+	e.mu.Lock()
+	t := e.live[id]
+	e.mu.Unlock()
+	if t == nil {
+		var err error
+		if t, err = e.load(ctx, id); err != nil {
+			return nil, err
+		}
+		e.mu.Lock()
+		if live := e.live[id]; live != nil { // it has come back to life meanwhile
+			t = live
+		}
+		e.mu.Unlock()
+	}
+	if t.owner != owner {
+		return nil, errUnknown(id) // not even that it exists
+	}
+	return t, nil
+}
+
+// load reads a task from the store. One that is not at rest there, and not
+// live here, is in the hands of another process, or of a later life of this
+// one.
+func (e *Engine) load(ctx context.Context, id a2a.TaskID) (*task, error) {
+	if len(id) > maxTaskIDLength {
+		return nil, errUnknown(id)
+	}
+	t, _, err := e.read(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, errUnknown(id)
+	}
+	if err != nil {
+		e.log.LogAttrs(ctx, slog.LevelError, "a task cannot be read from the store", slog.String("task_id", string(id)), slog.Any("error", err))
+		return nil, refused(a2a.ErrInternalError, "task %s cannot be read from the agent's store; its log says why", id)
+	}
+	if !t.journal.rest {
+		t.journal.left = ErrElsewhere
+	}
+	return t, nil
+}
+
+// read returns what the store has of a task. With an error other than about the
+// row the task is what could be read, and damaged is the key of the first frame
+// that could not.
+func (e *Engine) read(ctx context.Context, id a2a.TaskID) (t *task, damaged string, err error) {
+	value, err := e.store.Get(ctx, BucketTasks, string(id))
+	if err != nil {
+		return nil, "", err
+	}
+	r, err := decodeRow(value)
+	if err != nil {
+		return nil, "", err
+	}
+	t = &task{
+		info:  a2a.TaskInfo{TaskID: id, ContextID: r.Context},
+		owner: r.Owner, attempt: r.Attempt, canceled: r.Canceled,
+	}
+	t.turn.done = make(chan struct{})
+	entries, err := e.store.Scan(ctx, Range{Bucket: BucketEvents, From: eventsFrom(id, 0), To: eventsEnd(id)})
+	for _, entry := range entries {
+		if err := t.replay(entry.Value); err != nil {
+			return e.restored(t, value), entry.Key, err
+		}
+	}
+	switch {
+	case err != nil:
+		damaged = eventsFrom(id, t.journal.last()+1)
+	case t.journal.last() == 0:
+		return nil, "", fmt.Errorf("%w: it has no events", errDamaged)
+	case string(t.status.State) != r.State:
+		err, damaged = fmt.Errorf("%w: its events end in %s, its row in %s", errDamaged, t.status.State, r.State), eventsFrom(id, t.journal.last()+1)
+	}
+	return e.restored(t, value), damaged, err
+}
+
+// restored finishes a task that was read: all of it is in the store.
+func (e *Engine) restored(t *task, row []byte) *task {
+	if t.journal.last() == 0 {
+		return t
+	}
+	t.journal.committed = t.journal.last()
+	t.saved.upTo = t.journal.last()
+	t.saved.row = row
+	t.saved.listed = listedKey(t.owner, t.status.Timestamp.UnixMilli(), t.info.TaskID)
+	t.saved.open = !t.journal.rest
+	t.saved.size = t.size
+	t.counted = false
+	if t.journal.rest {
+		close(t.turn.done)
+	}
+	return t
+}

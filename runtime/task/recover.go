@@ -1,0 +1,142 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+)
+
+// What a caller reads about a task whose turn was interrupted.
+const (
+	interruptedText = "The agent was restarted before it had answered, and cannot go on with it. Send the message again under a new id."
+	givenUpText     = "The agent was restarted again and again while it answered this, so it was given up. Its log says more."
+	damagedText     = "The record of this task is damaged, so it cannot be gone on with. Send the message again under a new id."
+)
+
+// recover looks after what an earlier process has left in the store. The time
+// it takes depends on the tasks that were not at rest, not on all there are.
+func (e *Engine) recover(ctx context.Context) error {
+	if err := e.checkFormat(ctx); err != nil {
+		return err
+	}
+	if err := e.count(ctx); err != nil {
+		return err
+	}
+	e.prune(ctx)
+	open, err := e.store.Scan(ctx, Range{Bucket: BucketOpen})
+	if err != nil {
+		return err
+	}
+	for _, entry := range open {
+		e.recoverTask(ctx, a2a.TaskID(entry.Key))
+	}
+	return nil
+}
+
+func (e *Engine) checkFormat(ctx context.Context) error {
+	value, err := e.store.Get(ctx, BucketMeta, formatKey)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return e.store.Commit(ctx, []Op{{Kind: Put, Bucket: BucketMeta, Key: formatKey, Value: []byte(format)}})
+	case err != nil:
+		return err
+	case string(value) != format:
+		return fmt.Errorf("%w: it has format %.20q and this program knows %q: use the program that has written it, or move the store away", ErrFormat, value, format)
+	}
+	return nil
+}
+
+// count counts what is kept.
+func (e *Engine) count(ctx context.Context) error {
+	finished, err := e.store.Scan(ctx, Range{Bucket: BucketFinished})
+	if err != nil {
+		return err
+	}
+	seen, err := e.store.Scan(ctx, Range{Bucket: BucketSeen})
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.kept = kept{finished: len(finished), messages: len(seen)}
+	for _, entry := range finished {
+		size, _, _ := uvarint(entry.Value)
+		e.kept.bytes += int64(size)
+	}
+	return nil
+}
+
+// recoverTask goes on with one task, or brings it to an end.
+func (e *Engine) recoverTask(ctx context.Context, id a2a.TaskID) {
+	t, damaged, err := e.read(ctx, id)
+	if t == nil || t.journal.last() == 0 {
+		// Nothing is left that could be shown to anybody.
+		e.log.LogAttrs(ctx, slog.LevelError, "a task that was running is lost: the store has no record of it that can be read",
+			slog.String("task_id", string(id)), slog.Any("error", err))
+		_ = e.commits.commit([]Op{{Kind: Delete, Bucket: BucketOpen, Key: string(id)}})
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.saved.open = true
+	switch {
+	case err != nil:
+		e.log.LogAttrs(ctx, slog.LevelError, "a task that was running is damaged in the store",
+			slog.String("task_id", string(id)), slog.Any("error", err))
+		t.saved.ops = append(t.saved.ops, Op{Kind: DeleteRange, Bucket: BucketEvents, Key: damaged, To: eventsEnd(id)})
+		if t.journal.rest { // all that was written is whole after all
+			e.revive(t)
+			e.commits.mark(t)
+			return
+		}
+		e.revive(t)
+		e.finish(t, a2a.TaskStateFailed, damagedText)
+	case t.journal.rest:
+		e.revive(t)
+		e.commits.mark(t)
+	case t.canceled:
+		e.revive(t)
+		e.finish(t, a2a.TaskStateCanceled, "")
+	case t.attempt > 0 && !e.cfg.resume:
+		e.note(ctx, slog.LevelWarn, "turn was interrupted by the end of the process and is failed: the agent cannot resume", t)
+		e.revive(t)
+		e.finish(t, a2a.TaskStateFailed, interruptedText)
+	case t.attempt >= e.cfg.attempts:
+		e.note(ctx, slog.LevelError, "turn was interrupted by the end of the process too often and is failed", t)
+		e.revive(t)
+		e.finish(t, a2a.TaskStateFailed, givenUpText)
+	default:
+		e.note(ctx, slog.LevelInfo, "turn was interrupted by the end of the process and goes on", t)
+		e.revive(t)
+		e.enqueue(t, context.Background(), t.input.metadata)
+	}
+}
+
+// revive makes a task live that was read from the store. Both mutexes are held.
+func (e *Engine) revive(t *task) {
+	t.turn = turnState{done: make(chan struct{})}
+	e.live[t.info.TaskID] = t
+	if in := t.input; in != nil {
+		e.know(t, keyOfMessage(t.owner, t.info.ContextID, in.message.ID))
+	}
+}
+
+// know lets the engine find a live task by a message. Both mutexes are held.
+func (e *Engine) know(t *task, keys ...messageKey) {
+	for _, key := range keys {
+		t.keys = append(t.keys, key)
+		e.messages[key] = t
+	}
+}
+
+func (e *Engine) note(ctx context.Context, level slog.Level, text string, t *task) {
+	e.log.LogAttrs(ctx, level, text,
+		slog.String("task_id", string(t.info.TaskID)),
+		slog.String("context_id", t.info.ContextID),
+		slog.Int("attempt", t.attempt))
+}

@@ -1,0 +1,137 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+)
+
+// kept counts what is in the store, for the bounds on it. It is guarded by the
+// engine's mutex. Where several processes share a store each counts what it has
+// seen, which is enough for a bound.
+type kept struct {
+	finished int   // tasks
+	bytes    int64 // of these tasks, roughly
+	messages int   // ids that are remembered
+}
+
+// pruneBatch is how many tasks or messages one commit removes at most.
+const pruneBatch = 256
+
+// slack is how far a bound may be passed before something is removed, so that
+// not every finished task costs a commit of its own.
+func slack(bound int) int { return bound / 16 }
+
+// prune removes what is beyond the bounds, the oldest first. It is called by
+// one goroutine at a time: the committer's, or Open's.
+func (e *Engine) prune(ctx context.Context) {
+	for e.pruneTasks(ctx) && ctx.Err() == nil {
+	}
+	for e.pruneMessages(ctx) && ctx.Err() == nil {
+	}
+}
+
+// pruneTasks removes finished tasks, and reports whether there may be more.
+func (e *Engine) pruneTasks(ctx context.Context) (more bool) {
+	l := e.cfg.limits
+	e.mu.Lock()
+	k := e.kept
+	e.mu.Unlock()
+	over := k.finished - l.MaxFinished
+	if over <= slack(l.MaxFinished) && k.bytes <= l.MaxFinishedBytes && l.MaxAge <= 0 {
+		return false
+	}
+	oldest, err := e.store.Scan(ctx, Range{Bucket: BucketFinished, Limit: pruneBatch})
+	if err != nil {
+		e.notePrune(ctx, err)
+		return false
+	}
+	var ops []Op
+	n, bytes := 0, int64(0)
+	for _, entry := range oldest {
+		size, _, _ := uvarint(entry.Value)
+		tooOld := l.MaxAge > 0 && time.Since(time.UnixMilli(timeOf(entry.Key))) > l.MaxAge
+		tooMany := over > n && over > slack(l.MaxFinished)
+		tooBig := k.bytes-bytes > l.MaxFinishedBytes && k.finished-n > 1
+		if len(entry.Key) <= 8 || !tooOld && !tooMany && !tooBig {
+			break
+		}
+		ops = append(ops, e.removal(ctx, entry.Key)...)
+		n++
+		bytes += int64(size)
+	}
+	if n == 0 || e.commits.commit(ops) != nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.kept.finished -= n
+	e.kept.bytes -= bytes
+	return n == pruneBatch
+}
+
+// removal is what removes a finished task, by its key in BucketFinished.
+func (e *Engine) removal(ctx context.Context, finished string) []Op {
+	at, id := timeOf(finished), finished[8:]
+	taskID := a2a.TaskID(id)
+	ops := []Op{
+		{Kind: Delete, Bucket: BucketFinished, Key: finished},
+		{Kind: Delete, Bucket: BucketTasks, Key: id},
+		{Kind: DeleteRange, Bucket: BucketEvents, Key: eventsFrom(taskID, 0), To: eventsEnd(taskID)},
+		{Kind: DeleteRange, Bucket: BucketPush, Key: pushKey(taskID, ""), To: pushEnd(taskID)},
+	}
+	value, err := e.store.Get(ctx, BucketTasks, id)
+	if err != nil {
+		return ops
+	}
+	if r, err := decodeRow(value); err == nil {
+		ops = append(ops, Op{Kind: Delete, Bucket: BucketListed, Key: listedKey(r.Owner, at, taskID)})
+	}
+	return ops
+}
+
+// pruneMessages removes the ids of messages, and reports whether there may be
+// more. The message of a task that is not at rest is remembered by the task.
+func (e *Engine) pruneMessages(ctx context.Context) (more bool) {
+	l := e.cfg.limits
+	e.mu.Lock()
+	over := e.kept.messages - l.MaxMessages
+	e.mu.Unlock()
+	if over <= slack(l.MaxMessages) && l.MaxMessageAge <= 0 {
+		return false
+	}
+	oldest, err := e.store.Scan(ctx, Range{Bucket: BucketSeen, Limit: pruneBatch})
+	if err != nil {
+		e.notePrune(ctx, err)
+		return false
+	}
+	var ops []Op
+	n := 0
+	for _, entry := range oldest {
+		tooOld := l.MaxMessageAge > 0 && time.Since(time.UnixMilli(timeOf(entry.Key))) > l.MaxMessageAge
+		tooMany := over > n && over > slack(l.MaxMessages)
+		if len(entry.Key) <= 8 || !tooOld && !tooMany {
+			break
+		}
+		ops = append(ops,
+			Op{Kind: Delete, Bucket: BucketSeen, Key: entry.Key},
+			Op{Kind: Delete, Bucket: BucketMessages, Key: entry.Key[8:]})
+		n++
+	}
+	if n == 0 || e.commits.commit(ops) != nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.kept.messages -= n
+	return n == pruneBatch
+}
+
+func (e *Engine) notePrune(ctx context.Context, err error) {
+	if !errors.Is(err, context.Canceled) {
+		e.log.LogAttrs(ctx, slog.LevelError, "old tasks cannot be looked up in the store to remove them", slog.Any("error", err))
+	}
+}
