@@ -75,6 +75,20 @@ type SetUpper interface {
 	SetUp(ctx context.Context, ws *Workspace) error
 }
 
+// Resumer is an optional interface of an [Agent]: going on with a turn that was
+// interrupted by the end of the process, be it a crash or a shutdown whose
+// deadline was over.
+//
+// Resume is called in place of Run when the workspace starts again and has kept
+// its tasks, with [Turn.Attempt] above 1. Callers have [Turn.Written] already
+// and get what is written now behind it, in the same stream. It is called for
+// one turn [WithMaxAttempts] minus 1 times at most. Without this interface such
+// a turn fails, and its caller is told to send the message again; a turn that
+// had not begun is simply begun.
+type Resumer interface {
+	Resume(ctx context.Context, turn *Turn, reply *Reply) error
+}
+
 // IdleTimeouter is an optional interface of an [Agent]: how long the platform
 // may see nothing from a turn before it gives up on it. Zero leaves the
 // platform's own figure (five minutes); seconds are what it counts in.

@@ -42,6 +42,7 @@
 //	[Describer]      name, version, skills           config.yaml's name, no skills
 //	[SetUpper]       work before the first message   nothing is set up
 //	[Capable]        what the agent does by itself   the platform does everything
+//	[Resumer]        a turn that was interrupted     such a turn fails
 //	[IdleTimeouter]  how long a turn may be silent   the platform's 5 minutes
 //	[Closer]         what to let go of at the end    nothing is let go of
 //

@@ -9,6 +9,7 @@ import (
 // Why a turn's context has ended; see [context.Cause].
 var (
 	ErrCanceled = task.ErrCanceled // a caller canceled the task
+	ErrTimeout  = task.ErrTimeout  // the turn took too long ([WithTurnTimeouts]); wrapped
 	ErrShutdown = task.ErrShutdown // the workspace ends, and the drain deadline is over
 )
 

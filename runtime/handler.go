@@ -50,8 +50,12 @@ func (r *Runtime) server() *http.Server {
 }
 
 func (r *Runtime) serveA2A(w http.ResponseWriter, req *http.Request) {
-	if phase(r.phase.Load()) == starting {
+	switch phase(r.phase.Load()) {
+	case starting:
 		unavailable(w, "the workspace is starting")
+		return
+	case stopped:
+		unavailable(w, "the workspace has stopped")
 		return
 	}
 	serveGated(r.rpc, w, req)

@@ -78,6 +78,10 @@ func (r *Runtime) readiness() health {
 	}
 	bearer, _ := r.tokens.Authorization()
 	h := judge(r.loop.Status(), len(bearer) > 0, time.Now())
+	h.Warnings = append(h.Warnings, r.storeWarnings...)
+	if err := r.engine.Health(); err != nil {
+		h.Reasons = append(h.Reasons, "tasks cannot be stored: "+err.Error())
+	}
 	if reason, since, wedged := r.state.Wedged(); wedged {
 		h.Reasons = append(h.Reasons, fmt.Sprintf("the agent has been wedged since %s: %s", since.UTC().Format(time.RFC3339), reason))
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/molecule-ai/workspace-runtime-go/heartbeat"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
 )
 
 func TestReadinessSaysWhyNot(t *testing.T) {
@@ -79,6 +80,7 @@ func TestAWedgeIsNotReady(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.engine = task.NewEngine(r.turn)
 	r.phase.Store(int32(serving))
 	before := len(r.readiness().Reasons)
 	r.State().Wedge("the model's session is broken")

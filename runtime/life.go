@@ -26,6 +26,7 @@ var ErrRan = errors.New("runtime: Run was called before; make another Runtime")
 //
 //	read the configuration, look at the place (errors end Run here)
 //	the agent's SetUp
+//	open the tasks; turns that were interrupted go on
 //	listen: from here on messages are answered
 //	register and send heartbeats, for as long as it takes and whatever fails
 //
@@ -73,6 +74,13 @@ func (r *Runtime) Run(ctx context.Context) error {
 		}
 	}
 	r.ask()
+	if err := r.openEngine(ctx); err != nil {
+		closed := r.closeEarly(ctx)
+		if ctx.Err() != nil {
+			return closed
+		}
+		return errors.Join(err, closed)
+	}
 	listener, url, err := r.listen(ctx, cfg)
 	if err != nil {
 		return errors.Join(err, r.closeEarly(ctx))
@@ -232,7 +240,7 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, endB
 	// Turns that took all the time there was must not cost the agent its Close.
 	closing, cancelClosing := context.WithDeadline(context.WithoutCancel(ctx), later(begin.Add(r.set.drain), time.Now().Add(lastAnswers)))
 	defer cancelClosing()
-	err := r.closeAgent(closing)
+	err := errors.Join(r.closeAgent(closing), r.closeEngine())
 	r.log.Info("stopped", "took", time.Since(begin))
 	return err
 }
@@ -248,11 +256,17 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// closeEarly closes an agent that never served; ctx may have ended already.
+// closeEarly closes what a life that never served has opened; ctx may have
+// ended already. Turns that were gone on with are interrupted again.
 func (r *Runtime) closeEarly(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.set.drain)
 	defer cancel()
-	return r.closeAgent(ctx)
+	if r.engine != nil {
+		at, done := context.WithCancel(ctx)
+		done()
+		_ = r.engine.Drain(at)
+	}
+	return errors.Join(r.closeAgent(ctx), r.closeEngine())
 }
 
 func (r *Runtime) closeAgent(ctx context.Context) error {

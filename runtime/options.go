@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/molecule-ai/workspace-runtime-go/heartbeat"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
 )
 
 // Defaults of the options, exported for those who compute from them.
@@ -35,6 +36,11 @@ type named struct{ value, by string }
 
 // settings is what the options fill in; New checks it.
 type settings struct {
+	store        task.Store
+	turnTimeout  time.Duration
+	turnSilence  time.Duration
+	parallel     bool
+	attempts     int
 	workspaceID  named
 	platformURL  named
 	agentURL     named
@@ -155,12 +161,44 @@ func WithLimits(l Limits) Option {
 
 // Limits is for [WithLimits]. A field that is zero means its default.
 type Limits struct {
-	Turns         int   // at once; beyond it they wait ([task.DefaultMaxRunning])
-	Queued        int   // turns that wait; beyond it messages are answered with 503 ([task.DefaultMaxQueued]; negative: none)
-	Finished      int   // tasks that can be read after their end ([task.DefaultMaxFinished])
-	FinishedBytes int64 // what these tasks may hold together ([task.DefaultMaxFinishedBytes])
-	Body          int64 // bytes of one request; beyond it the answer is 413 ([jsonrpc.DefaultMaxBody])
-	Depth         int   // nesting of its JSON ([jsonrpc.DefaultMaxDepth])
+	Turns          int           // at once; beyond it they wait ([task.DefaultMaxRunning])
+	Queued         int           // turns that wait; beyond it messages are answered with 503 ([task.DefaultMaxQueued]; negative: none)
+	TurnsPerCaller int           // the same for one caller that is known ([task.WithOwner]); default: no bound of its own
+	Finished       int           // tasks that can be read after their end ([task.DefaultMaxFinished])
+	FinishedBytes  int64         // what these tasks may hold together ([task.DefaultMaxFinishedBytes])
+	FinishedAge    time.Duration // for how long; default: no bound
+	Messages       int           // ids that are remembered, so that no message is answered twice ([task.DefaultMaxMessages])
+	MessageAge     time.Duration // for how long; default: no bound
+	Body           int64         // bytes of one request; beyond it the answer is 413 ([jsonrpc.DefaultMaxBody])
+	Depth          int           // nesting of its JSON ([jsonrpc.DefaultMaxDepth])
+}
+
+// WithTaskStore sets where tasks are kept. The caller closes it after Run.
+// Default: the file .runtime/tasks.db below [WithConfigDir], or memory when
+// there is no place for it, which /readyz warns of. Use [task.NewMemory] where
+// tasks need not outlive the process.
+func WithTaskStore(s task.Store) Option {
+	return optionFunc(func(set *settings) { set.store = s })
+}
+
+// WithTurnTimeouts bounds how long a turn may take in all, and how long it may
+// write nothing. Its context ends then, with a cause that is [ErrTimeout], and
+// its task fails. Default, and 0: no bound.
+func WithTurnTimeouts(total, silence time.Duration) Option {
+	return optionFunc(func(s *settings) { s.turnTimeout, s.turnSilence = total, silence })
+}
+
+// WithParallelTurns lets the turns of one conversation run at the same time.
+// Default: one after another, in the order their messages came.
+func WithParallelTurns() Option {
+	return optionFunc(func(s *settings) { s.parallel = true })
+}
+
+// WithMaxAttempts sets how often a turn may be begun that the end of the process
+// interrupts again and again; see [Resumer]. Default, and anything below 1:
+// [task.DefaultMaxAttempts].
+func WithMaxAttempts(n int) Option {
+	return optionFunc(func(s *settings) { s.attempts = n })
 }
 
 // WithTrace sets functions that are told of every heartbeat, registration,

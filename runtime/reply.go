@@ -52,6 +52,19 @@ func (r *Reply) Data(value any) error {
 	return r.x.WriteParts(a2a.NewDataPart(value))
 }
 
+// Ask makes the error that ends the turn with a question to the caller; return
+// it from Run:
+//
+//	return reply.Ask("Which city?")
+//
+// The caller's call or stream ends with the state INPUT_REQUIRED, what was
+// written so far stays, and nothing runs until the caller sends a message with
+// the task's id, be it in an hour or after a restart. Then Run is called for
+// that message: [Turn.TaskID] is the same, the question is the last but one in
+// what was said ([Turn.History] ends with it), [Turn.Written] has the text so
+// far.
+func (r *Reply) Ask(question string) error { return r.x.Ask(a2a.NewTextPart(question)) }
+
 // Usage says how many tokens a model has read and written for this turn.
 // Calls add up.
 func (r *Reply) Usage(input, output int) { r.x.AddUsage(input, output) }

@@ -32,8 +32,11 @@ type Runtime struct {
 	client *registry.Client
 	state  *heartbeat.State
 	loop   *heartbeat.Loop
-	engine *task.Engine
-	rpc    http.Handler
+
+	engine        *task.Engine // these are nil until the life has come so far
+	rpc           http.Handler
+	ownStore      task.Store // to be closed at the end; nil when there is none
+	storeWarnings []string
 
 	ran  atomic.Bool                  // Run was called
 	card atomic.Pointer[jsonrpc.Card] // nil until the address is known
@@ -104,12 +107,6 @@ func New(agent Agent, opts ...Option) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("runtime: %w", err)
 	}
-	r.engine = task.NewEngine(r.turn, task.WithLogger(r.log), task.WithLimits(task.Limits{
-		MaxRunning: s.limits.Turns, MaxQueued: s.limits.Queued, MaxFinished: s.limits.Finished, MaxFinishedBytes: s.limits.FinishedBytes,
-	}))
-	r.rpc = jsonrpc.NewHandler(gate{r.engine}, jsonrpc.WithLogger(r.log), jsonrpc.WithLimits(jsonrpc.Limits{
-		MaxBody: s.limits.Body, MaxDepth: s.limits.Depth,
-	}))
 	return r, nil
 }
 
@@ -149,6 +146,9 @@ func (s *settings) complete() {
 	}
 	if s.drain == 0 {
 		s.drain = DefaultDrainTimeout
+	}
+	if s.turnTimeout < 0 || s.turnSilence < 0 {
+		s.faults = append(s.faults, errors.New("WithTurnTimeouts: a timeout is negative; use a positive duration, or 0 for none"))
 	}
 	if s.drain < 0 {
 		s.bad("WithDrainTimeout", s.drain.String(), "is negative; use a positive duration")
@@ -198,11 +198,11 @@ func (r *Runtime) turn(ctx context.Context, x *task.Execution) error {
 		label.end()
 		r.ask() // last: it is the agent's code, and may panic
 	}()
-	err := r.agent.Run(ctx, turn, &Reply{x: x, label: label.set})
+	err := r.answer(ctx, turn, &Reply{x: x, label: label.set})
 	returned = true
 	cause := context.Cause(ctx)
 	switch {
-	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrShutdown):
+	case errors.Is(cause, ErrCanceled), errors.Is(cause, ErrShutdown), task.Asks(err):
 		// Nobody's failure, and no proof that the agent works.
 	case err == nil:
 		r.state.Record(nil)
@@ -210,6 +210,14 @@ func (r *Runtime) turn(ctx context.Context, x *task.Execution) error {
 		r.state.Record(forOperators(err))
 	}
 	return err
+}
+
+// answer calls the agent.
+func (r *Runtime) answer(ctx context.Context, turn *Turn, reply *Reply) error {
+	if resumer, ok := r.agent.(Resumer); ok && turn.Attempt() > 1 {
+		return resumer.Resume(ctx, turn, reply)
+	}
+	return r.agent.Run(ctx, turn, reply)
 }
 
 // forOperators is what of an agent's error may leave the process: the platform

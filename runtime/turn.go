@@ -23,7 +23,7 @@ func (t *Turn) TaskID() string { return string(t.x.TaskID()) }
 func (t *Turn) ContextID() string { return t.x.ContextID() }
 
 // MessageID is the id of the message. The platform delivers a message again
-// with the same id; the runtime answers it from memory.
+// with the same id; the runtime answers it with the task it made then.
 func (t *Turn) MessageID() string { return t.x.Message().ID }
 
 // Text is the text of the message: its text parts, joined by a line break.
@@ -51,9 +51,19 @@ func (t *Turn) Files() []File {
 // not be modified.
 func (t *Turn) Message() *a2a.Message { return t.x.Message() }
 
-// History is what was said before in this conversation, oldest first, as far
-// as the caller sent it along. It must not be modified.
+// History is what was said before in this conversation, oldest first: as far as
+// the caller sent it along, and then the questions and answers of this task. It
+// must not be modified.
 func (t *Turn) History() []*a2a.Message { return t.x.History() }
+
+// Attempt is 1, and more for a turn that was interrupted by the end of the
+// process and is gone on with: see [Resumer].
+func (t *Turn) Attempt() int { return t.x.Attempt() }
+
+// Written is the text of the reply that callers have already: what earlier
+// attempts have written, and earlier turns of a task that has asked for more
+// ([Reply.Ask]). What is written now goes behind it.
+func (t *Turn) Written() string { return t.x.Written() }
 
 // Metadata is what the caller sent along beside the message, nil when nothing.
 // It must not be modified.

@@ -34,6 +34,9 @@ func (x *Execution) Ask(parts ...*a2a.Part) error {
 	return &questionError{a2a.NewMessage(a2a.MessageRoleAgent, own...)}
 }
 
+// Asks reports whether an error of a turn is a question to the caller.
+func Asks(err error) bool { return questionOf(err) != nil }
+
 // questionOf is the question in an error of a turn, nil when there is none.
 func questionOf(err error) (question *a2a.Message) {
 	defer func() {
