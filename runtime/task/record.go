@@ -207,6 +207,12 @@ func (t *task) replayStatus(kind recordKind, payload []byte) error {
 	if ev.metadata, err = loadMap(s.Metadata); err != nil {
 		return err
 	}
+	usage, _ := ev.metadata[MetadataUsage].(map[string]any)
+	for k, v := range usage { // a protobuf Struct has no room for a json.Number
+		if n, ok := v.(json.Number); ok {
+			usage[k], _ = n.Int64()
+		}
+	}
 	t.applyStatus(ev)
 	return nil
 }
