@@ -1,10 +1,12 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 )
@@ -30,10 +32,43 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, entry := range open {
-		e.recoverTask(ctx, a2a.TaskID(entry.Key))
+	left := make([]leftover, len(open))
+	for i, entry := range open {
+		l := leftover{id: a2a.TaskID(entry.Key)}
+		l.t, l.damaged, l.err = e.read(ctx, l.id)
+		left[i] = l
+	}
+	slices.SortStableFunc(left, leftover.compare)
+	for _, l := range left {
+		e.recoverTask(ctx, l)
 	}
 	return nil
+}
+
+// leftover is a task that was not at rest when the process ended, as read has
+// found it.
+type leftover struct {
+	id      a2a.TaskID
+	t       *task
+	damaged string
+	err     error
+}
+
+// compare puts what had begun before what waited, and that into the order in
+// which its messages came.
+func (l leftover) compare(m leftover) int {
+	rank := func(l leftover) (waits int, since int64) {
+		if l.t == nil || l.t.status.Timestamp == nil {
+			return 0, 0
+		}
+		if l.t.attempt == 0 {
+			waits = 1
+		}
+		return waits, l.t.status.Timestamp.UnixMilli()
+	}
+	lWaits, lSince := rank(l)
+	mWaits, mSince := rank(m)
+	return cmp.Or(cmp.Compare(lWaits, mWaits), cmp.Compare(lSince, mSince), cmp.Compare(l.id, m.id))
 }
 
 func (e *Engine) checkFormat(ctx context.Context) error {
@@ -70,8 +105,8 @@ func (e *Engine) count(ctx context.Context) error {
 }
 
 // recoverTask goes on with one task, or brings it to an end.
-func (e *Engine) recoverTask(ctx context.Context, id a2a.TaskID) {
-	t, damaged, err := e.read(ctx, id)
+func (e *Engine) recoverTask(ctx context.Context, l leftover) {
+	id, t, damaged, err := l.id, l.t, l.damaged, l.err
 	if t == nil || t.journal.last() == 0 {
 		// Nothing is left that could be shown to anybody.
 		e.log.LogAttrs(ctx, slog.LevelError, "a task that was running is lost: the store has no record of it that can be read",
