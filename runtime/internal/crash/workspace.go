@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime"
+)
+
+// chunk is the n-th piece of every reply.
+func chunk(n int) string { return fmt.Sprintf("[%d %s]", n, strings.Repeat("ä", n%13)) }
+
+// writer is an agent that writes the same reply to everything, and can go on
+// with it.
+type writer struct{ chunks int }
+
+func (w writer) Run(ctx context.Context, turn *runtime.Turn, reply *runtime.Reply) error {
+	return w.Resume(ctx, turn, reply)
+}
+
+func (w writer) Resume(ctx context.Context, turn *runtime.Turn, reply *runtime.Reply) error {
+	written := len(turn.Written())
+	for n := range w.chunks {
+		text := chunk(n)
+		if written >= len(text) {
+			written -= len(text)
+			continue
+		}
+		if _, err := reply.WriteString(text[written:]); err != nil {
+			return err
+		}
+		written = 0
+		select {
+		case <-time.After(500 * time.Microsecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// workspace is the process that is killed.
+func workspace(ctx context.Context, dir, addr string, chunks int) error {
+	r, err := runtime.New(writer{chunks},
+		runtime.WithWorkspaceID("11111111-2222-4333-8444-555555555555"),
+		runtime.WithPlatformURL("http://127.0.0.1:1"), // there is none, which is no matter here
+		runtime.WithConfigDir(dir),
+		runtime.WithAddr(addr),
+		runtime.WithMaxAttempts(1<<20),
+		runtime.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))))
+	if err != nil {
+		return err
+	}
+	return r.Run(ctx)
+}
+
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
