@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 	"runtime/jsonrpc":        {},
 	"runtime/task":           {},
 	"runtime/task/filestore": {"runtime/task"},
+	"runtime/task/push":      {"runtime/task"},
 	"runtime/task/storetest": {"runtime/task"},
 	"runtime":                {"heartbeat", "platformauth", "registry", "runtime/config", "runtime/jsonrpc", "runtime/task", "runtime/task/filestore"},
 	"heartbeat/internal":     {"*"},

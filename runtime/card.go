@@ -16,7 +16,7 @@ import (
 // configuration, and puts it where callers find it.
 func (r *Runtime) describe() error {
 	info := r.info.Load()
-	card, err := agentCard(r.agent, info.cfg, info.url)
+	card, err := agentCard(r.agent, info.cfg, info.url, &r.set)
 	if err != nil {
 		return fmt.Errorf("runtime: %w", err)
 	}
@@ -45,7 +45,7 @@ func (r *Runtime) registration() heartbeat.Registration {
 
 // agentCard describes an agent at url. The capabilities are what this library
 // does, not what a configuration claims.
-func agentCard(agent Agent, cfg *config.Config, url string) (*a2a.AgentCard, error) {
+func agentCard(agent Agent, cfg *config.Config, url string, s *settings) (*a2a.AgentCard, error) {
 	var d Description
 	if describer, ok := agent.(Describer); ok {
 		d = describer.Describe()
@@ -57,10 +57,14 @@ func agentCard(agent Agent, cfg *config.Config, url string) (*a2a.AgentCard, err
 		SupportedInterfaces: []*a2a.AgentInterface{
 			{URL: url, ProtocolBinding: a2a.TransportProtocolJSONRPC, ProtocolVersion: "1.0"},
 		},
-		Capabilities:       a2a.AgentCapabilities{Streaming: true},
+		Capabilities:       a2a.AgentCapabilities{Streaming: true, PushNotifications: s.notifier != nil},
 		DefaultInputModes:  d.InputModes,
 		DefaultOutputModes: d.OutputModes,
 		Skills:             []a2a.AgentSkill{},
+	}
+	if s.rest {
+		card.SupportedInterfaces = append(card.SupportedInterfaces,
+			&a2a.AgentInterface{URL: url + restPath, ProtocolBinding: a2a.TransportProtocolHTTPJSON, ProtocolVersion: "1.0"})
 	}
 	if len(card.DefaultInputModes) == 0 {
 		card.DefaultInputModes = []string{"text/plain"}

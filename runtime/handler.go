@@ -1,15 +1,19 @@
 package runtime
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/jsonrpc"
 )
 
 // Handler is everything the workspace serves:
 //
 //	POST / and /a2a                   A2A over JSON-RPC, versions 1.0 and 0.3
+//	/rest/...                         A2A over HTTP+JSON, version 1.0, with [WithREST]
 //	GET  /.well-known/agent-card.json the agent card
 //	GET  /.well-known/agent.json      the same, under its older name
 //	GET  /livez                       200 while the heartbeats go on
@@ -28,6 +32,9 @@ func (r *Runtime) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", r.serveA2A)
 	mux.HandleFunc("/a2a", r.serveA2A)
+	if r.set.rest {
+		mux.HandleFunc(restPath+"/", r.serveREST)
+	}
 	mux.HandleFunc("/.well-known/agent-card.json", r.serveCard)
 	mux.HandleFunc("/.well-known/agent.json", r.serveCard)
 	mux.HandleFunc("GET /livez", r.serveLive)
@@ -49,16 +56,62 @@ func (r *Runtime) server() *http.Server {
 	}
 }
 
+// restPath is where the HTTP+JSON binding is served.
+const restPath = "/rest"
+
 func (r *Runtime) serveA2A(w http.ResponseWriter, req *http.Request) {
+	if req, ok := r.admit(w, req); ok {
+		serveGated(r.rpc, w, req)
+	}
+}
+
+// serveREST serves the binding of a2a-go, which bounds neither bodies nor the
+// time they take.
+func (r *Runtime) serveREST(w http.ResponseWriter, req *http.Request) {
+	req, ok := r.admit(w, req)
+	if !ok {
+		return
+	}
+	limit := r.set.limits.Body
+	if limit <= 0 {
+		limit = jsonrpc.DefaultMaxBody
+	}
+	req.Body = http.MaxBytesReader(w, req.Body, limit)
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(30 * time.Second)) // not every ResponseWriter has one
+	serveGated(r.rest, w, req)
+}
+
+// admit lets a request in that speaks A2A, with the name of its caller in its
+// context.
+func (r *Runtime) admit(w http.ResponseWriter, req *http.Request) (*http.Request, bool) {
 	switch phase(r.phase.Load()) {
 	case starting:
 		unavailable(w, "the workspace is starting")
-		return
+		return nil, false
 	case stopped:
 		unavailable(w, "the workspace has stopped")
-		return
+		return nil, false
 	}
-	serveGated(r.rpc, w, req)
+	if r.set.who == nil {
+		return req, true
+	}
+	name, err := r.set.who(req)
+	if err != nil {
+		r.log.Warn("a caller was turned away", "error", err)
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "authentication is required"})
+		return nil, false
+	}
+	return req.WithContext(context.WithValue(req.Context(), callerKey{}, name)), true
+}
+
+// callerKey finds the name of the caller in the context of a request: the
+// bindings make contexts of their own, with users nobody has authenticated.
+type callerKey struct{}
+
+func callerOf(ctx context.Context) string {
+	name, _ := ctx.Value(callerKey{}).(string)
+	return name
 }
 
 func (r *Runtime) serveCard(w http.ResponseWriter, req *http.Request) {

@@ -40,6 +40,9 @@ type settings struct {
 	turnTimeout  time.Duration
 	turnSilence  time.Duration
 	parallel     bool
+	notifier     task.Notifier
+	who          func(*http.Request) (string, error)
+	rest         bool
 	attempts     int
 	workspaceID  named
 	platformURL  named
@@ -199,6 +202,29 @@ func WithParallelTurns() Option {
 // [task.DefaultMaxAttempts].
 func WithMaxAttempts(n int) Option {
 	return optionFunc(func(s *settings) { s.attempts = n })
+}
+
+// WithPushNotifications lets callers have push notifications: each change of a
+// task's status is posted to the targets they name; see [task.WithPush]. The
+// card says so. Package push has a notifier that keeps targets off private
+// networks. Default: none are sent.
+func WithPushNotifications(n task.Notifier) Option {
+	return optionFunc(func(s *settings) { s.notifier = n })
+}
+
+// WithAuthenticator sets who callers are. It is asked for every request that
+// speaks A2A, and returns the caller's name, or "" for one it does not know and
+// lets in all the same; an error is answered with 401, and its text stays here.
+// A task is visible to the caller only who has made it. Default: nobody is
+// known, and every caller sees every task.
+func WithAuthenticator(who func(*http.Request) (name string, err error)) Option {
+	return optionFunc(func(s *settings) { s.who = who })
+}
+
+// WithREST serves A2A's HTTP+JSON binding (1.0) below /rest as well, on the same
+// tasks, and names it in the card. Default: JSON-RPC only.
+func WithREST() Option {
+	return optionFunc(func(s *settings) { s.rest = true })
 }
 
 // WithTrace sets functions that are told of every heartbeat, registration,

@@ -35,7 +35,8 @@ type Runtime struct {
 
 	engine        *task.Engine // these are nil until the life has come so far
 	rpc           http.Handler
-	ownStore      task.Store // to be closed at the end; nil when there is none
+	rest          http.Handler // also nil when it is not wanted
+	ownStore      task.Store   // to be closed at the end; nil when there is none
 	storeWarnings []string
 
 	ran  atomic.Bool                  // Run was called
@@ -75,7 +76,7 @@ func New(agent Agent, opts ...Option) (*Runtime, error) {
 	s.complete()
 	if f, ok := agent.(AgentFunc); agent == nil || ok && f == nil {
 		s.faults = append(s.faults, errors.New("the agent is nil; give one that answers messages"))
-	} else if _, err := agentCard(agent, config.Default(), ""); err != nil {
+	} else if _, err := agentCard(agent, config.Default(), "", s); err != nil {
 		s.faults = append(s.faults, err)
 	}
 	if len(s.faults) > 0 {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+
+	"github.com/a2aproject/a2a-go/v2/a2asrv"
 
 	"github.com/molecule-ai/workspace-runtime-go/runtime/jsonrpc"
 	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
@@ -32,6 +35,12 @@ func (r *Runtime) openEngine(ctx context.Context) error {
 		}),
 		task.WithTimeouts(task.Timeouts{Total: s.turnTimeout, Silence: s.turnSilence}),
 	}
+	if s.who != nil {
+		opts = append(opts, task.WithOwner(callerOf))
+	}
+	if s.notifier != nil {
+		opts = append(opts, task.WithPush(s.notifier))
+	}
 	if s.parallel {
 		opts = append(opts, task.WithParallelTurns())
 	}
@@ -43,6 +52,9 @@ func (r *Runtime) openEngine(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("runtime: %w", err), r.closeStore())
 	}
 	r.engine = engine
+	if s.rest {
+		r.rest = http.StripPrefix(restPath, a2asrv.NewRESTHandler(gate{engine}))
+	}
 	r.rpc = jsonrpc.NewHandler(gate{engine}, jsonrpc.WithLogger(r.log), jsonrpc.WithLimits(jsonrpc.Limits{
 		MaxBody: s.limits.Body, MaxDepth: s.limits.Depth,
 	}))

@@ -134,7 +134,7 @@ func (e *Engine) admit(ctx context.Context, owner string, key messageKey, req *a
 	e.live[info.TaskID] = t
 	e.remember(t, m, key)
 	if req.Config != nil && req.Config.PushConfig != nil {
-		if err := e.subscribe(ctx, t, req.Config.PushConfig); err != nil {
+		if err := e.subscribe(t, req.Config.PushConfig); err != nil {
 			e.forget(t)
 			return sent{}, err
 		}

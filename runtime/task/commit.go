@@ -139,6 +139,7 @@ func (c *committer) write(ops []Op, flushes []flush) {
 		switch {
 		case err == nil:
 			c.e.committed(f)
+			c.e.outbox.send(f.ops)
 			finished = finished || f.finish
 		case errors.Is(err, ErrConflict):
 			c.e.disown(f.t, err)
@@ -180,6 +181,19 @@ func (c *committer) commit(ops []Op) error {
 			timer.Stop()
 		}
 	}
+}
+
+// commitFor commits what a call asks for, and waits for it no longer than the
+// call does.
+func (c *committer) commitFor(ctx context.Context, ops []Op) error {
+	if err, _ := c.trouble(); err != nil {
+		return errStore()
+	}
+	if err := c.e.store.Commit(ctx, ops); err != nil {
+		c.e.log.LogAttrs(ctx, slog.LevelError, "the task store cannot be written to", slog.Any("error", err))
+		return errStore()
+	}
+	return nil
 }
 
 // failed notes that the store fails.
@@ -264,6 +278,7 @@ func (c *committer) collect(t *task, ops []Op) ([]Op, flush) {
 		ops = append(ops, Op{Kind: Put, Bucket: BucketFinished, Key: key, Value: binary.AppendUvarint(nil, uint64(t.size))})
 	}
 	ops = append(ops, s.ops...)
+	ops = c.e.outbox.collect(ops, t, s.upTo)
 	s.ops, s.upTo = nil, last
 	return ops, f
 }

@@ -28,13 +28,16 @@ type RunFunc func(ctx context.Context, x *Execution) error
 // process.
 //
 // It starts one goroutine for each turn that runs and one while there is
-// something to write to the store; [Engine.Drain] waits for them.
+// something to write to the store, for which [Engine.Drain] waits, and one for
+// each target of push notifications while there is something to tell, for which
+// [Engine.Close] waits.
 type Engine struct {
 	run     RunFunc
 	log     *slog.Logger
 	cfg     config
 	store   Store
 	commits committer
+	outbox  outbox
 	turns   sync.WaitGroup // the goroutines of turns
 
 	mu       sync.Mutex // guards the rest; a task's mutex may be taken under it
@@ -91,6 +94,10 @@ func newEngine(run RunFunc, store Store, opts []Option) *Engine {
 	e.commits.e = e
 	e.commits.ctx, e.commits.stop = context.WithCancel(context.Background())
 	e.commits.alarm = make(chan struct{})
+	e.outbox = outbox{
+		e: e, tasks: map[a2a.TaskID]map[string]bool{}, lines: map[string]*pushLine{},
+		slots: make(chan struct{}, maxPushWorkers),
+	}
 	return e
 }
 
@@ -103,6 +110,7 @@ func (e *Engine) Close() {
 	e.mu.Unlock()
 	e.commits.stop()
 	e.commits.wait()
+	e.outbox.work.Wait()
 }
 
 // Health is nil while the store can be written to, and else its error. It is

@@ -45,6 +45,7 @@ type config struct {
 	limits   Limits
 	timeouts Timeouts
 	owner    func(context.Context) string
+	notifier Notifier
 	parallel bool
 	resume   bool
 	attempts int

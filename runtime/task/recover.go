@@ -28,6 +28,9 @@ func (e *Engine) recover(ctx context.Context) error {
 		return err
 	}
 	e.prune(ctx)
+	if err := e.outbox.recover(ctx); err != nil {
+		return err
+	}
 	open, err := e.store.Scan(ctx, Range{Bucket: BucketOpen})
 	if err != nil {
 		return err

@@ -77,6 +77,7 @@ func (e *Engine) pruneTasks(ctx context.Context) (more bool) {
 func (e *Engine) removal(ctx context.Context, finished string) []Op {
 	at, id := timeOf(finished), finished[8:]
 	taskID := a2a.TaskID(id)
+	e.outbox.forget(taskID)
 	ops := []Op{
 		{Kind: Delete, Bucket: BucketFinished, Key: finished},
 		{Kind: Delete, Bucket: BucketTasks, Key: id},

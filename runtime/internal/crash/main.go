@@ -98,7 +98,9 @@ func parent(ctx context.Context, cycles, chunks int, seed uint64) error {
 		}
 	}
 	slices.Sort(recovered)
-	at := func(p float64) time.Duration { return recovered[int(p*float64(len(recovered)-1))].Round(100 * time.Microsecond) }
+	at := func(p float64) time.Duration {
+		return recovered[int(p*float64(len(recovered)-1))].Round(100 * time.Microsecond)
+	}
 	fmt.Printf("%d kills in %v, %d turns finished, %d events read: no byte differs, no event twice, none missing\n",
 		cycles, time.Since(begin).Round(time.Second), c.finished, c.events)
 	fmt.Printf("process start to the next event of the interrupted turn: p50 %v, p99 %v, worst %v\n", at(0.5), at(0.99), at(1))
