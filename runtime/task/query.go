@@ -82,8 +82,8 @@ func (e *Engine) ListTasks(ctx context.Context, req *a2a.ListTasksRequest) (*a2a
 	}
 	for _, l := range found {
 		t, err := e.find(ctx, owner, l.id)
-		if errors.Is(err, a2a.ErrTaskNotFound) {
-			continue // it was removed meanwhile
+		if errors.Is(err, a2a.ErrTaskNotFound) || errors.Is(err, a2a.ErrInternalError) {
+			continue // it was removed meanwhile, or is damaged, which is in the log
 		}
 		if err != nil {
 			return nil, err

@@ -117,6 +117,9 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) {
 		_ = e.commits.commit([]Op{{Kind: Delete, Bucket: BucketOpen, Key: string(id)}})
 		return
 	}
+	if err != nil { // what comes now takes the place of what cannot be read
+		_ = e.commits.commit([]Op{{Kind: DeleteRange, Bucket: BucketEvents, Key: damaged, To: eventsEnd(id)}})
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t.mu.Lock()
@@ -126,7 +129,6 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) {
 	case err != nil:
 		e.log.LogAttrs(ctx, slog.LevelError, "a task that was running is damaged in the store",
 			slog.String("task_id", string(id)), slog.Any("error", err))
-		t.saved.ops = append(t.saved.ops, Op{Kind: DeleteRange, Bucket: BucketEvents, Key: damaged, To: eventsEnd(id)})
 		if t.journal.rest { // all that was written is whole after all
 			e.revive(t)
 			e.commits.mark(t)

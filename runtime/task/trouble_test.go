@@ -167,8 +167,14 @@ func TestDamagedRecords(t *testing.T) {
 			defer kill()
 			wantLogged(t, log, "level=ERROR", string(id))
 			wantState(t, get(t, e, whole.ID), a2a.TaskStateCompleted)
-			if got, err := e.GetTask(t.Context(), &a2a.GetTaskRequest{ID: id}); err == nil {
+			got, err := e.GetTask(t.Context(), &a2a.GetTaskRequest{ID: id})
+			if lost := name != "the last frame"; lost != (err != nil) {
+				t.Errorf("the task: %v", err)
+			} else if !lost {
 				wantState(t, got, a2a.TaskStateFailed)
+				if !strings.Contains(statusText(got), "damaged") {
+					t.Errorf("its status says %q", statusText(got))
+				}
 			}
 			wantState(t, finish(t, e, send("new")), a2a.TaskStateCompleted)
 			kill()
