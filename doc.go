@@ -48,6 +48,13 @@
 //     messages again with the same id. Within a conversation that holds whatever
 //     else the message says now; without one, other content is refused, because
 //     it may be somebody else's.
+//   - A turn begins only once it is stored that it does: a commit before each
+//     turn is the price of never answering a message twice, also when the
+//     process is killed between the two.
+//   - Reply.Ask ends the turn instead of waiting in it: a goroutine that waits
+//     for a person does not survive a restart, a stored question does.
+//   - Push notifications tell changes of status, not pieces of the reply, and
+//     never follow a redirect: a token belongs to the host it was given for.
 //   - The server has no read timeout, because one on the connection would end the
 //     context of turns that take longer; headers and bodies have their own.
 //   - A token file that does not look finished is given a tenth of a second

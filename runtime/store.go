@@ -71,12 +71,15 @@ func (r *Runtime) openStore() (task.Store, error) {
 	if info, err := os.Stat(r.set.configDir); err != nil || !info.IsDir() {
 		return r.inMemory("the configuration directory " + r.set.configDir + " is not there"), nil
 	}
-	file, err := filestore.Open(filepath.Join(r.set.configDir, storeFile), filestore.WithRescue(r.rescued))
+	file, replaced, err := filestore.OpenOrReplace(filepath.Join(r.set.configDir, storeFile))
+	if replaced != nil {
+		r.rescued(replaced.Path, replaced.Cause)
+	}
 	switch {
 	case err == nil:
 		r.ownStore = file
 		return file, nil
-	case errors.Is(err, filestore.ErrLocked), errors.Is(err, filestore.ErrLayout):
+	case errors.Is(err, filestore.ErrLocked), errors.Is(err, filestore.ErrFormat):
 		return nil, fmt.Errorf("runtime: %w", err)
 	}
 	return r.inMemory(err.Error()), nil

@@ -2,56 +2,86 @@ package filestore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
-
-	"github.com/a2aproject/a2a-go/v2/a2a"
 
 	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
 	"github.com/molecule-ai/workspace-runtime-go/runtime/task/filestore"
 )
 
-// A task outlives the engine that ran it.
 func Example() {
-	dir, err := os.MkdirTemp("", "tasks")
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer os.RemoveAll(dir)
-	ctx := context.Background()
-	run := func(_ context.Context, x *task.Execution) error {
-		_, err := x.WriteText([]byte("hello"))
-		return err
+
+	store, err := filestore.Open(filepath.Join(dir, "tasks.db"))
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	life := func(do func(e *task.Engine)) {
-		store, err := filestore.Open(filepath.Join(dir, "tasks.db"))
-		if err != nil {
-			log.Fatal(err)
-		}
-		defer store.Close()
-		e, err := task.Open(ctx, store, run)
-		if err != nil {
-			log.Fatal(err)
-		}
-		defer e.Close()
-		do(e)
+	defer store.Close()
+
+	create := []task.Op{{Kind: task.Create, Bucket: task.BucketTasks, Key: "task-1", Value: []byte("submitted")}}
+	fmt.Println(store.Commit(ctx, create))
+	fmt.Println(errors.Is(store.Commit(ctx, create), task.ErrConflict))
+	value, err := store.Get(ctx, task.BucketTasks, "task-1")
+	fmt.Println(string(value), err)
+	// Output:
+	// <nil>
+	// true
+	// submitted <nil>
+}
+
+// An agent rather starts without its old tasks than not at all, and says so.
+func ExampleOpenOrReplace() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	var id a2a.TaskID
-	life(func(e *task.Engine) {
-		result, err := e.SendMessage(ctx, &a2a.SendMessageRequest{Message: a2a.NewMessage(a2a.MessageRoleUser, a2a.NewTextPart("hi"))})
-		if err != nil {
-			log.Fatal(err)
-		}
-		id = result.(*a2a.Task).ID
-	})
-	life(func(e *task.Engine) {
-		found, err := e.GetTask(ctx, &a2a.GetTaskRequest{ID: id})
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(found.Status.State, found.Artifacts[0].Parts[0].Text())
-	})
-	// Output: TASK_STATE_COMPLETED hello
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "tasks.db")
+	if err := os.WriteFile(path, []byte("something else"), 0o600); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	store, replaced, err := filestore.OpenOrReplace(path)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer store.Close()
+	if replaced != nil {
+		_, err := os.Stat(replaced.Path)
+		fmt.Println("tasks are lost:", errors.Is(replaced.Cause, filestore.ErrCorrupt), err)
+	}
+	// Output: tasks are lost: true <nil>
+}
+
+// A second process has to do without the file.
+func ExampleWithLockWait() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "tasks.db")
+	store, err := filestore.Open(path)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer store.Close()
+
+	_, err = filestore.Open(path, filestore.WithLockWait(0))
+	fmt.Println(errors.Is(err, filestore.ErrLocked))
+	// Output: true
 }

@@ -2,32 +2,50 @@ package filestore
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
+)
 
-	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+// A record of the file is a key and a value in the bolt bucket of its name. The
+// key has a byte 'k' before it, because bolt knows no empty keys; the value has
+// four bytes before it: CRC-32C, little endian, of the bucket's name, a zero
+// byte, the key as it is in the file, and the value. With bucket and key in it,
+// a value that has come to stand under another key is found out too.
+const (
+	keyMark  = 'k'
+	sealSize = 4
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// seal adds a checksum to a value. It covers where the value belongs, so that
-// one that has come to another place is not taken for that place's.
-func seal(b task.Bucket, key string, value []byte) []byte {
-	sealed := make([]byte, 0, len(value)+4)
-	sealed = append(sealed, value...)
-	return binary.LittleEndian.AppendUint32(sealed, checksum(b, key, value))
+// fileKey returns a key as it is in the file.
+func fileKey(key string) []byte {
+	k := make([]byte, 1, 1+len(key))
+	k[0] = keyMark
+	return append(k, key...)
 }
 
-func checksum(b task.Bucket, key string, value []byte) uint32 {
-	sum := crc32.Checksum([]byte(string(b)+"\x00"+key+"\x00"), castagnoli)
-	return crc32.Update(sum, castagnoli, value)
+// seed returns the checksum of what comes before the key.
+func seed(bucket string) uint32 {
+	return crc32.Checksum(append([]byte(bucket), 0), castagnoli)
 }
 
-// unseal returns a copy of the value.
-func (s *Store) unseal(b task.Bucket, key string, sealed []byte) ([]byte, error) {
-	n := len(sealed) - 4
-	if n < 0 || checksum(b, key, sealed[:n]) != binary.LittleEndian.Uint32(sealed[n:]) {
-		return nil, fmt.Errorf("%w: %s: the value of %.80q in %s is not what was written", ErrCorrupt, s.path, key, b)
+func checksum(seed uint32, key, value []byte) uint32 {
+	return crc32.Update(crc32.Update(seed, castagnoli, key), castagnoli, value)
+}
+
+// seal returns a value as it is in the file.
+func seal(seed uint32, key, value []byte) []byte {
+	sealed := make([]byte, sealSize, sealSize+len(value))
+	binary.LittleEndian.PutUint32(sealed, checksum(seed, key, value))
+	return append(sealed, value...)
+}
+
+// unseal returns the value within what is in the file. ok is false when it is
+// not what was written.
+func unseal(seed uint32, key, sealed []byte) (value []byte, ok bool) {
+	if len(key) == 0 || key[0] != keyMark || len(sealed) < sealSize {
+		return nil, false
 	}
-	return append(make([]byte, 0, n), sealed[:n]...), nil
+	value = sealed[sealSize:]
+	return value, binary.LittleEndian.Uint32(sealed) == checksum(seed, key, value)
 }

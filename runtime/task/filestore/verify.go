@@ -1,314 +1,302 @@
 package filestore
 
 import (
-	"encoding/binary"
-	"errors"
+	"bytes"
 	"fmt"
-	"hash/fnv"
 	"io"
-	"os"
 )
 
-// The format of a bbolt file, version 2: pages of one size. The first two are
-// meta pages, written in turns; the newest that is whole says where the root is.
-const (
-	boltMagic   = 0xED0CDAED
-	boltVersion = 2
+// Bolt maps its file into memory and trusts it: a page that points outside the
+// file ends the process, one that points to itself never ends, others panic in
+// goroutines where nobody can recover. So the whole structure is checked first,
+// with plain reads; values are not read here, they have checksums of their own.
+//
+// The memory this takes does not depend on what the file says: one bit for each
+// page, and for each level of the tree a key and a page's place.
 
+// What bolt calls the kinds of pages.
+const (
 	branchPage   = 0x01
 	leafPage     = 0x02
 	freelistPage = 0x10
-
-	pageHeader   = 16
-	elementSize  = 16
-	bucketHeader = 16
-	bucketFlag   = 0x01
-	metaSize     = 64
-	noFreelist   = ^uint64(0)
-
-	minPageSize = 1 << 10
-	maxPageSize = 64 << 10
 )
 
-// meta is what a meta page says.
-type meta struct {
-	pageSize               int64
-	root, freelist, pgid   uint64
-	txid                   uint64
-	magicOK, versionOK, ok bool
-}
+const (
+	leafElementSize   = 16 // flags, position, size of key and of value
+	branchElementSize = 16 // position, size of key, page
+	bucketHeaderSize  = 16 // page of the root, sequence
+	bucketElement     = 0x01
 
-func decodeMeta(page []byte) (m meta) {
-	if len(page) < pageHeader+metaSize {
-		return m
-	}
-	b := page[pageHeader : pageHeader+metaSize]
-	u32, u64 := binary.LittleEndian.Uint32, binary.LittleEndian.Uint64
-	m = meta{
-		pageSize: int64(u32(b[8:])), root: u64(b[16:]), freelist: u64(b[32:]), pgid: u64(b[40:]), txid: u64(b[48:]),
-		magicOK: u32(b) == boltMagic, versionOK: u32(b[4:]) == boltVersion,
-	}
-	h := fnv.New64a()
-	h.Write(b[:56])
-	m.ok = m.magicOK && m.versionOK && h.Sum64() == u64(b[56:]) &&
-		m.pageSize >= minPageSize && m.pageSize <= maxPageSize && m.pageSize&(m.pageSize-1) == 0
-	return m
-}
+	maxKeySize = 32 << 10 // bolt's limit
+	maxDepth   = 48       // levels of trees and buckets; a tree of a petabyte has 12
+	inlineRoot = 0        // page of a bucket that lives in its element's value
+)
 
-// verify looks through a file that bbolt is about to map into memory and to
-// trust: a wrong number there would make it panic, fault or run in circles. An
-// empty file is a new one.
-func verify(f *os.File) error {
-	info, err := f.Stat()
+// verify checks a file of some size from its first page to its last. What is
+// wrong with it is an error that wraps [ErrCorrupt] or [ErrFormat]; others are
+// those of reading.
+func verify(r io.ReaderAt, size int64) error {
+	m, err := findMeta(r, size)
 	if err != nil {
 		return err
 	}
-	if info.Size() == 0 {
+	v := &verifier{
+		meta:     m,
+		seen:     make([]uint64, m.pages/64+1),
+		elements: window{r: r, end: int64(m.pages * m.pageSize), buf: make([]byte, 0, m.pageSize)},
+		keys:     window{r: r, end: int64(m.pages * m.pageSize), buf: make([]byte, 0, m.pageSize)},
+	}
+	v.seen[0] = 1<<0 | 1<<1 // the meta pages
+	if err := v.tree(m.root, bounds{}, 0, true); err != nil {
+		return err
+	}
+	if m.freelist == noFreelist {
 		return nil
 	}
-	m, err := newestMeta(f)
-	if err != nil {
-		return err
-	}
-	v := &verifier{file: f, size: info.Size(), meta: m}
-	if m.pgid < 2 || m.pgid > uint64(info.Size()/m.pageSize) {
-		return fmt.Errorf("it is cut off: %d pages of %d bytes are in use, and it has %d bytes", m.pgid, m.pageSize, info.Size())
-	}
-	v.seen = make([]bool, m.pgid)
-	v.seen[0], v.seen[1] = true, true
-	if err := v.freelist(); err != nil {
-		return err
-	}
-	return v.tree(m.root, 0)
+	return v.freelist(m.freelist)
 }
 
-// newestMeta finds the meta page that bbolt will use. The page size is in the
-// meta page itself; where the first one is torn, the second is looked for at
-// every size there is, as bbolt does.
-func newestMeta(f io.ReaderAt) (meta, error) {
-	page := make([]byte, pageHeader+metaSize)
-	read := func(at int64) meta {
-		n, err := f.ReadAt(page, at)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return meta{}
-		}
-		return decodeMeta(page[:n])
-	}
-	first := read(0)
-	if first.ok {
-		if second := read(first.pageSize); second.ok && second.pageSize == first.pageSize && second.txid > first.txid {
-			return second, nil
-		}
-		return first, nil
-	}
-	for size := int64(minPageSize); size <= maxPageSize; size <<= 1 {
-		if second := read(size); second.ok && second.pageSize == size {
-			return second, nil
-		}
-	}
-	return meta{}, errors.New("it has no valid header")
-}
-
-// verifier walks over the pages in use.
+// verifier walks through a file.
 type verifier struct {
-	file io.ReaderAt
-	size int64
-	meta meta
-	seen []bool // pages that are reached or free
+	meta     meta
+	seen     []uint64 // a bit for each page that something has led to
+	elements window   // where the elements of pages are read
+	keys     window   // the same for their keys, which may be far behind
 }
 
-// claim notes that a page and those that follow it are used, by one only.
+// bounds is what the keys of a page have to be between: from, if it is not nil,
+// is the first key (bolt looks for a page in the one above it by its first key,
+// and makes it twice when it is not there), to, if it is not nil, the first that
+// may not be there.
+type bounds struct{ from, to []byte }
+
+// page is where a page, or a bucket without one of its own, is in the file.
+type page struct {
+	id    uint64
+	kind  uint16
+	count int
+	start int64 // offset of its header
+	end   int64 // offset of what comes after it
+}
+
+func (p page) String() string { return fmt.Sprintf("page %d", p.id) }
+
+// claim notes that something has led to a run of pages. Nothing else may.
 func (v *verifier) claim(id, n uint64) error {
-	if id < 2 || n > v.meta.pgid || id > v.meta.pgid-n {
-		return fmt.Errorf("page %d is outside of the file", id)
-	}
-	for p := id; p < id+n; p++ {
-		if v.seen[p] {
-			return fmt.Errorf("page %d is used twice", p)
+	for ; n > 0; id, n = id+1, n-1 {
+		if v.seen[id/64]&(1<<(id%64)) != 0 {
+			return corrupt("page %d is in two places", id)
 		}
-		v.seen[p] = true
+		v.seen[id/64] |= 1 << (id % 64)
 	}
 	return nil
 }
 
-// page reads a page with all that follows it.
-func (v *verifier) page(id uint64) ([]byte, error) {
-	if id < 2 || id >= v.meta.pgid {
-		return nil, fmt.Errorf("page %d is outside of the file", id)
+// open reads the header of a page.
+func (v *verifier) open(id uint64) (page, error) {
+	if id < 2 || id >= v.meta.pages {
+		return page{}, corrupt("something leads to page %d of %d", id, v.meta.pages)
 	}
-	head := make([]byte, pageHeader)
-	at := int64(id) * v.meta.pageSize
-	if _, err := v.file.ReadAt(head, at); err != nil {
-		return nil, fmt.Errorf("page %d: %w", id, err)
+	start := int64(id * v.meta.pageSize)
+	header, err := v.elements.at(start, pageHeaderSize)
+	if err != nil {
+		return page{}, err
 	}
-	if got := binary.LittleEndian.Uint64(head); got != id {
-		return nil, fmt.Errorf("page %d says that it is page %d", id, got)
+	overflow := uint64(order.Uint32(header[12:]))
+	switch {
+	case order.Uint64(header) != id:
+		return page{}, corrupt("page %d says it is page %d", id, order.Uint64(header))
+	case overflow >= v.meta.pages-id:
+		return page{}, corrupt("page %d goes on for %d more, beyond the last page %d", id, overflow, v.meta.pages-1)
 	}
-	n := uint64(binary.LittleEndian.Uint32(head[12:])) + 1
-	if err := v.claim(id, n); err != nil {
-		return nil, err
+	p := page{
+		id:    id,
+		kind:  order.Uint16(header[8:]),
+		count: int(order.Uint16(header[10:])),
+		start: start,
+		end:   start + int64((1+overflow)*v.meta.pageSize),
 	}
-	page := make([]byte, int64(n)*v.meta.pageSize)
-	if _, err := v.file.ReadAt(page, at); err != nil {
-		return nil, fmt.Errorf("page %d: %w", id, err)
-	}
-	return page, nil
+	return p, v.claim(id, 1+overflow)
 }
 
-// freelist checks the list of free pages.
-func (v *verifier) freelist() error {
-	if v.meta.freelist == noFreelist {
-		return nil
+// tree checks a page of a bucket and everything below it.
+func (v *verifier) tree(id uint64, within bounds, depth int, root bool) error {
+	if depth > maxDepth {
+		return corrupt("page %d is below %d others", id, depth)
 	}
-	page, err := v.page(v.meta.freelist)
+	p, err := v.open(id)
 	if err != nil {
 		return err
 	}
-	if flags := binary.LittleEndian.Uint16(page[8:]); flags != freelistPage {
-		return fmt.Errorf("page %d is no list of free pages", v.meta.freelist)
+	switch {
+	case p.kind == leafPage && (p.count > 0 || root):
+		return v.leaf(p, within, depth, false)
+	case p.kind == branchPage && p.count > 0:
+		return v.branch(p, within, depth)
+	default:
+		return corrupt("page %d of kind %#x has %d elements", p.id, p.kind, p.count)
 	}
-	count, ids := uint64(binary.LittleEndian.Uint16(page[10:])), page[pageHeader:]
-	if count == 0xFFFF {
-		count, ids = binary.LittleEndian.Uint64(ids), ids[8:]
-	}
-	if count > uint64(len(ids))/8 {
-		return fmt.Errorf("the list of free pages has %d entries, more than fit", count)
-	}
-	last := uint64(0)
-	for i := range count {
-		id := binary.LittleEndian.Uint64(ids[8*i:])
-		if id <= last {
-			return errors.New("the list of free pages is out of order")
+}
+
+// branch checks a page of keys that lead to other pages.
+func (v *verifier) branch(p page, within bounds, depth int) error {
+	w := walk{v: v, page: p, elementSize: branchElementSize, within: within}
+	w.begin()
+	var child uint64
+	var from []byte
+	for i := range p.count {
+		e, err := v.elements.at(p.start+pageHeaderSize+int64(i)*branchElementSize, branchElementSize)
+		if err != nil {
+			return err
 		}
-		last = id
-		if err := v.claim(id, 1); err != nil {
-			return fmt.Errorf("free pages: %w", err)
+		pos, size, next := order.Uint32(e), order.Uint32(e[4:]), order.Uint64(e[8:])
+		key, err := w.key(i, pos, size, 0)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
-}
-
-// maxDepth is deeper than a tree of pages or of buckets gets.
-const maxDepth = 64
-
-// tree checks a bucket's pages.
-func (v *verifier) tree(root uint64, depth int) error {
-	w := &walk{v: v, depth: depth}
-	return w.node(root, 0)
-}
-
-// walk goes over the keys of one bucket in their order.
-type walk struct {
-	v     *verifier
-	depth int // of buckets in buckets
-	last  []byte
-	any   bool
-	floor []byte // no key below it may come any more
-}
-
-func (w *walk) node(id uint64, depth int) error {
-	if depth > maxDepth || w.depth > maxDepth {
-		return fmt.Errorf("page %d is too deep", id)
-	}
-	page, err := w.v.page(id)
-	if err != nil {
-		return err
-	}
-	if err := w.elements(page, depth); err != nil {
-		return fmt.Errorf("page %d: %w", id, err)
-	}
-	return nil
-}
-
-// elements checks the entries of a page, or of a bucket small enough to be in
-// the place of a page.
-func (w *walk) elements(page []byte, depth int) error {
-	flags := binary.LittleEndian.Uint16(page[8:])
-	count := int(binary.LittleEndian.Uint16(page[10:]))
-	if flags != branchPage && flags != leafPage {
-		return fmt.Errorf("its kind is %#x", flags)
-	}
-	if pageHeader+count*elementSize > len(page) {
-		return fmt.Errorf("it has %d entries, more than fit", count)
-	}
-	if flags == branchPage && count == 0 {
-		return errors.New("it is a branch without entries")
-	}
-	for i := range count {
-		at := pageHeader + i*elementSize
-		element := page[at:]
-		if flags == branchPage {
-			if err := w.branch(element, i > 0, depth); err != nil {
+		// A child is checked when the key after it is known.
+		key = bytes.Clone(key)
+		if i > 0 {
+			if err := v.tree(child, bounds{from, key}, depth+1, false); err != nil {
 				return err
 			}
-			continue
 		}
-		if err := w.leaf(element); err != nil {
-			return fmt.Errorf("entry %d: %w", i, err)
+		child, from = next, key
+	}
+	return v.tree(child, bounds{from, within.to}, depth+1, false)
+}
+
+// leaf checks a page of keys and values, or such a page that is the value of a
+// bucket in another one.
+func (v *verifier) leaf(p page, within bounds, depth int, inline bool) error {
+	w := walk{v: v, page: p, elementSize: leafElementSize, within: within}
+	w.begin()
+	for i := range p.count {
+		e, err := v.elements.at(p.start+pageHeaderSize+int64(i)*leafElementSize, leafElementSize)
+		if err != nil {
+			return err
+		}
+		flags, pos, ksize, vsize := order.Uint32(e), order.Uint32(e[4:]), order.Uint32(e[8:]), order.Uint32(e[12:])
+		if _, err := w.key(i, pos, ksize, vsize); err != nil {
+			return err
+		}
+		switch {
+		case flags == 0:
+		case flags != bucketElement || inline:
+			return corrupt("element %d of %v has the flags %#x", i, p, flags)
+		default:
+			if err := v.bucket(p, w.next-int64(vsize), w.next, depth+1); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// branch goes down one entry of a branch. Its key has to lie between what came
-// before and what comes below, or keys would be there and not be found; below
-// the first entry bbolt does not look at it.
-func (w *walk) branch(element []byte, bounded bool, depth int) error {
-	key, err := slice(element, binary.LittleEndian.Uint32(element), binary.LittleEndian.Uint32(element[4:]))
+// bucket checks the bucket whose header is a value of a page.
+func (v *verifier) bucket(p page, start, end int64, depth int) error {
+	if end-start < bucketHeaderSize {
+		return corrupt("a bucket of %d bytes in %v", end-start, p)
+	}
+	header, err := v.keys.at(start, bucketHeaderSize)
 	if err != nil {
 		return err
 	}
-	if bounded {
-		if w.any && string(key) <= string(w.last) {
-			return errors.New("a branch is out of order")
+	if root := order.Uint64(header); root != inlineRoot {
+		return v.tree(root, bounds{}, depth, true)
+	}
+	start += bucketHeaderSize
+	if end-start < pageHeaderSize {
+		return corrupt("a bucket in %v without a page", p)
+	}
+	if header, err = v.keys.at(start, pageHeaderSize); err != nil {
+		return err
+	}
+	p = page{
+		id:    p.id,
+		kind:  order.Uint16(header[8:]),
+		count: int(order.Uint16(header[10:])),
+		start: start,
+		end:   end,
+	}
+	if p.kind != leafPage || order.Uint64(header) != 0 || order.Uint32(header[12:]) != 0 {
+		return corrupt("a bucket in %v is of kind %#x", p, p.kind)
+	}
+	return v.leaf(p, bounds{}, depth, true)
+}
+
+// walk goes through the elements of one page.
+type walk struct {
+	v           *verifier
+	page        page
+	elementSize int64
+	within      bounds
+	next        int64  // offset of what comes after the element before
+	last        []byte // its key
+}
+
+func (w *walk) begin() {
+	w.next = w.page.start + pageHeaderSize + int64(w.page.count)*w.elementSize
+}
+
+// key checks the place of an element's key and value, which come one after the
+// other in the order of the elements, and reads the key. It is good until the
+// next one.
+func (w *walk) key(i int, pos, ksize, vsize uint32) ([]byte, error) {
+	start := w.page.start + pageHeaderSize + int64(i)*w.elementSize + int64(pos)
+	end := start + int64(ksize) + int64(vsize)
+	if start < w.next || end > w.page.end || ksize == 0 || ksize > maxKeySize {
+		return nil, corrupt("element %d of %v, with %d+%d bytes at %d, is not within it", i, w.page, ksize, vsize, pos)
+	}
+	key, err := w.v.keys.at(start, int(ksize))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case i > 0 && bytes.Compare(w.last, key) >= 0,
+		i == 0 && w.within.from != nil && !bytes.Equal(w.within.from, key),
+		w.within.to != nil && bytes.Compare(key, w.within.to) >= 0:
+		return nil, corrupt("element %d of %v is out of order: %s", i, w.page, quote(key))
+	}
+	w.last = append(w.last[:0], key...)
+	w.next = end
+	return key, nil
+}
+
+// freelist checks the list of free pages. Pages that are neither in it nor in
+// use are lost, which does no harm.
+func (v *verifier) freelist(id uint64) error {
+	p, err := v.open(id)
+	if err != nil {
+		return err
+	}
+	if p.kind != freelistPage {
+		return corrupt("the list of free pages is of kind %#x", p.kind)
+	}
+	at, count := p.start+pageHeaderSize, uint64(p.count)
+	const more = 0xffff // the number is too large for its place
+	if count == more {
+		b, err := v.elements.at(at, 8)
+		if err != nil {
+			return err
 		}
-		w.floor = append(w.floor[:0], key...)
+		at, count = at+8, order.Uint64(b)
 	}
-	return w.node(binary.LittleEndian.Uint64(element[8:]), depth+1)
-}
-
-func (w *walk) leaf(element []byte) error {
-	u32 := binary.LittleEndian.Uint32
-	flags, pos, ksize, vsize := u32(element), u32(element[4:]), u32(element[8:]), u32(element[12:])
-	key, err := slice(element, pos, ksize)
-	if err != nil {
-		return err
+	if count > uint64(p.end-at)/8 {
+		return corrupt("%d free pages are more than fit in their list", count)
 	}
-	value, err := slice(element, pos+ksize, vsize)
-	if err != nil || pos+ksize < pos {
-		return errors.New("its value is outside of the page")
+	for ; count > 0; at, count = at+8, count-1 {
+		b, err := v.elements.at(at, 8)
+		if err != nil {
+			return err
+		}
+		free := order.Uint64(b)
+		if free < 2 || free >= v.meta.pages {
+			return corrupt("page %d of %d is in the list of free pages", free, v.meta.pages)
+		}
+		if err := v.claim(free, 1); err != nil {
+			return err
+		}
 	}
-	if w.any && string(key) <= string(w.last) {
-		return errors.New("its key is out of order")
-	}
-	if string(key) < string(w.floor) {
-		return errors.New("its key is in the wrong branch")
-	}
-	w.any, w.last = true, append(w.last[:0], key...)
-	if flags&bucketFlag == 0 {
-		return nil
-	}
-	if len(value) < bucketHeader {
-		return errors.New("its bucket is cut off")
-	}
-	if root := binary.LittleEndian.Uint64(value); root != 0 {
-		return w.v.tree(root, w.depth+1)
-	}
-	inline := value[bucketHeader:]
-	if len(inline) < pageHeader || binary.LittleEndian.Uint16(inline[8:]) != leafPage {
-		return errors.New("its bucket is cut off")
-	}
-	if w.depth >= maxDepth {
-		return errors.New("its bucket is too deep")
-	}
-	inner := &walk{v: w.v, depth: w.depth + 1}
-	return inner.elements(inline, 0)
-}
-
-// slice is what an entry points to, counted from the entry.
-func slice(element []byte, pos, size uint32) ([]byte, error) {
-	if uint64(pos)+uint64(size) > uint64(len(element)) || pos < elementSize && size > 0 {
-		return nil, errors.New("it points outside of the page")
-	}
-	return element[pos : pos+size], nil
+	return nil
 }
