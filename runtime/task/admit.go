@@ -208,12 +208,13 @@ func (e *Engine) remember(t *task, m *a2a.Message, key messageKey) {
 	e.know(t, keys...)
 	at := now()
 	value := mustJSON(seen{Task: t.info.TaskID, Says: digest(m), At: at})
+	names := make([]byte, 0, 2*messageKeySize)
 	for _, k := range keys {
-		t.saved.ops = append(t.saved.ops,
-			Op{Kind: Put, Bucket: BucketMessages, Key: string(k), Value: value},
-			Op{Kind: Put, Bucket: BucketSeen, Key: timeKey(at, string(k)), Value: []byte{}})
-		e.kept.messages++
+		t.saved.ops = append(t.saved.ops, Op{Kind: Put, Bucket: BucketMessages, Key: string(k), Value: value})
+		names = append(names, k...)
 	}
+	t.saved.ops = append(t.saved.ops, Op{Kind: Put, Bucket: BucketSeen, Key: timeKey(at, string(key)), Value: names})
+	e.kept.messages++
 }
 
 // noteRepeat logs that a message came again; loudly if it is not the same one,

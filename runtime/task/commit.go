@@ -275,7 +275,7 @@ func (c *committer) collect(t *task, ops []Op) ([]Op, flush) {
 	}
 	if f.finish {
 		key := timeKey(t.status.Timestamp.UnixMilli(), id)
-		ops = append(ops, Op{Kind: Put, Bucket: BucketFinished, Key: key, Value: binary.AppendUvarint(nil, uint64(t.size))})
+		ops = append(ops, Op{Kind: Put, Bucket: BucketFinished, Key: key, Value: append(binary.AppendUvarint(nil, uint64(t.size)), ownerKey(t.owner)...)})
 	}
 	ops = append(ops, s.ops...)
 	ops = c.e.outbox.collect(ops, t, s.upTo)

@@ -110,6 +110,8 @@ func timeOf(key string) int64 {
 // caller named, and its id, in a fixed length.
 type messageKey string
 
+const messageKeySize = 24
+
 func keyOfMessage(owner, context, id string) messageKey {
 	h := sha256.New()
 	for _, s := range []string{owner, context, id} {
@@ -118,7 +120,7 @@ func keyOfMessage(owner, context, id string) messageKey {
 		h.Write(n[:])
 		h.Write([]byte(s))
 	}
-	return messageKey(h.Sum(nil)[:24])
+	return messageKey(h.Sum(nil)[:messageKeySize])
 }
 
 // seen is the value under a messageKey: the task the message has made, what it

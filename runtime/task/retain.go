@@ -52,14 +52,14 @@ func (e *Engine) pruneTasks(ctx context.Context) (more bool) {
 	var ops []Op
 	n, bytes := 0, int64(0)
 	for _, entry := range oldest {
-		size, _, _ := uvarint(entry.Value)
+		size, owner, _ := uvarint(entry.Value)
 		tooOld := l.MaxAge > 0 && time.Since(time.UnixMilli(timeOf(entry.Key))) > l.MaxAge
 		tooMany := over > n && over > slack(l.MaxFinished)
 		tooBig := k.bytes-bytes > l.MaxFinishedBytes && k.finished-n > 1
 		if len(entry.Key) <= 8 || !tooOld && !tooMany && !tooBig {
 			break
 		}
-		ops = append(ops, e.removal(ctx, entry.Key)...)
+		ops = append(ops, e.removal(entry.Key, owner)...)
 		n++
 		bytes += int64(size)
 	}
@@ -73,25 +73,19 @@ func (e *Engine) pruneTasks(ctx context.Context) (more bool) {
 	return n == pruneBatch
 }
 
-// removal is what removes a finished task, by its key in BucketFinished.
-func (e *Engine) removal(ctx context.Context, finished string) []Op {
-	at, id := timeOf(finished), finished[8:]
+// removal is what removes a finished task, by its key in BucketFinished and its
+// owner's.
+func (e *Engine) removal(finished string, owner []byte) []Op {
+	id := finished[8:]
 	taskID := a2a.TaskID(id)
 	e.outbox.forget(taskID)
-	ops := []Op{
+	return []Op{
 		{Kind: Delete, Bucket: BucketFinished, Key: finished},
 		{Kind: Delete, Bucket: BucketTasks, Key: id},
 		{Kind: DeleteRange, Bucket: BucketEvents, Key: eventsFrom(taskID, 0), To: eventsEnd(taskID)},
 		{Kind: DeleteRange, Bucket: BucketPush, Key: pushKey(taskID, ""), To: pushEnd(taskID)},
+		{Kind: Delete, Bucket: BucketListed, Key: string(owner) + finished},
 	}
-	value, err := e.store.Get(ctx, BucketTasks, id)
-	if err != nil {
-		return ops
-	}
-	if r, err := decodeRow(value); err == nil {
-		ops = append(ops, Op{Kind: Delete, Bucket: BucketListed, Key: listedKey(r.Owner, at, taskID)})
-	}
-	return ops
 }
 
 // pruneMessages removes the ids of messages, and reports whether there may be
@@ -117,9 +111,10 @@ func (e *Engine) pruneMessages(ctx context.Context) (more bool) {
 		if len(entry.Key) <= 8 || !tooOld && !tooMany {
 			break
 		}
-		ops = append(ops,
-			Op{Kind: Delete, Bucket: BucketSeen, Key: entry.Key},
-			Op{Kind: Delete, Bucket: BucketMessages, Key: entry.Key[8:]})
+		ops = append(ops, Op{Kind: Delete, Bucket: BucketSeen, Key: entry.Key})
+		for keys := entry.Value; len(keys) >= messageKeySize; keys = keys[messageKeySize:] {
+			ops = append(ops, Op{Kind: Delete, Bucket: BucketMessages, Key: string(keys[:messageKeySize])})
+		}
 		n++
 	}
 	if n == 0 || e.commits.commit(ops) != nil {

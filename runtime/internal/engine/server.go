@@ -69,9 +69,10 @@ func (stockAgent) Cancel(context.Context, *a2asrv.ExecutorContext) iter.Seq2[a2a
 // server is one of the contestants on loopback.
 type server struct {
 	*httptest.Server
-	engine *task.Engine // nil for the stock handler
-	next   atomic.Uint64
-	close  func() error
+	handler a2asrv.RequestHandler
+	engine  *task.Engine // nil for the stock handler
+	next    atomic.Uint64
+	close   func() error
 }
 
 const (
@@ -85,6 +86,7 @@ func newServer(l *lab, name string, opts ...task.Option) (*server, error) {
 	switch name {
 	case stock:
 		h := a2asrv.NewHandler(stockAgent{}, a2asrv.WithLogger(slog.New(slog.DiscardHandler)))
+		s.handler = h
 		s.Server = httptest.NewServer(a2asrv.NewJSONRPCHandler(h))
 		return s, nil
 	case memory:
@@ -103,6 +105,7 @@ func newServer(l *lab, name string, opts ...task.Option) (*server, error) {
 			return nil, err
 		}
 	}
+	s.handler = s.engine
 	s.Server = httptest.NewServer(jsonrpc.NewHandler(s.engine))
 	return s, nil
 }
