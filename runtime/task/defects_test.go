@@ -15,21 +15,42 @@ import (
 	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
 )
 
-// What the stock handler of a2a-go is known to do wrong, as far as it can
-// happen in memory, done right here. One test for each.
+// What the stock handler of a2a-go is known to do wrong, done right here. One
+// test for each.
 
 // There: a null part in a follow-up message ends the process.
 func TestDefectNullPartEndsTheProcess(t *testing.T) {
-	e := task.NewEngine(echo)
+	e := task.NewEngine(travel)
 	defer drain(t, e)
-	first := finish(t, e, send("hi"))
-	for _, id := range []a2a.TaskID{"", first.ID} {
-		req := send("hi")
-		req.Message.TaskID = id
-		req.Message.Parts = a2a.ContentParts{a2a.NewTextPart("x"), nil}
+	asked := finish(t, e, send("a trip"))
+	wantState(t, asked, a2a.TaskStateInputRequired)
+	for _, parts := range []a2a.ContentParts{nil, {}, {nil}, {a2a.NewTextPart("x"), nil}, {{}}} {
+		req := reply(asked.ID, "Oslo")
+		req.Message.Parts = parts
 		_, err := e.SendMessage(t.Context(), req)
-		wantError(t, err, a2a.ErrInvalidParams, "parts[1]")
+		wantError(t, err, a2a.ErrInvalidParams, "parts")
 	}
+	wantState(t, finish(t, e, reply(asked.ID, "Oslo")), a2a.TaskStateCompleted)
+}
+
+// There: the panic of an agent that is canceled is swallowed, and the caller of
+// the cancellation is told nothing.
+func TestDefectPanicOfACanceledAgentIsSwallowed(t *testing.T) {
+	log := &logged{}
+	begun := make(chan a2a.TaskID, 1)
+	e := task.NewEngine(func(ctx context.Context, x *task.Execution) error {
+		begun <- x.TaskID()
+		<-ctx.Done()
+		panic("at the wrong moment")
+	}, task.WithLogger(log.logger()))
+	start(t, e, send("hi"))
+	got, err := cancel(t.Context(), e, <-begun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantState(t, got, a2a.TaskStateCanceled)
+	drain(t, e)
+	wantLogged(t, log, "panicked", "at the wrong moment")
 }
 
 // There: a reader that stops stalls the agent, and the next subscriber to that
