@@ -148,7 +148,7 @@ func (e *Engine) open(owner string) error {
 	if e.draining {
 		return errDraining()
 	}
-	if err, _ := e.commits.trouble(); err != nil {
+	if _, err := e.commits.trouble(); err != nil {
 		return errStore()
 	}
 	return e.room(owner)
@@ -254,7 +254,7 @@ func digest(m *a2a.Message) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])
 }
 
-// said1 is a message of the caller by its id, nil when there is none.
+// saidAs is a message of the caller by its id, nil when there is none.
 func (t *task) saidAs(id string) *a2a.Message {
 	t.mu.Lock()
 	defer t.mu.Unlock()

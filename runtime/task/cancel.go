@@ -28,7 +28,7 @@ func (e *Engine) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*a
 	if end != nil {
 		end(ErrCanceled)
 	}
-	_, stuck := e.commits.trouble()
+	stuck, _ := e.commits.trouble()
 	select {
 	case <-done:
 	case <-stuck:

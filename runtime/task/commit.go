@@ -186,7 +186,7 @@ func (c *committer) commit(ops []Op) error {
 // commitFor commits what a call asks for, and waits for it no longer than the
 // call does.
 func (c *committer) commitFor(ctx context.Context, ops []Op) error {
-	if err, _ := c.trouble(); err != nil {
+	if _, err := c.trouble(); err != nil {
 		return errStore()
 	}
 	if err := c.e.store.Commit(ctx, ops); err != nil {
@@ -226,12 +226,12 @@ func (c *committer) recovered(lasted time.Duration) {
 	c.e.log.LogAttrs(c.ctx, slog.LevelWarn, "the task store can be written to again", slog.Duration("lasted", lasted))
 }
 
-// trouble is what the store says while it fails, and a channel that is closed
-// when it has failed for so long that there is no point in waiting.
-func (c *committer) trouble() (error, <-chan struct{}) {
+// trouble is a channel that is closed when the store has failed for so long
+// that there is no point in waiting, and what the store says while it fails.
+func (c *committer) trouble() (alarm <-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err, c.alarm
+	return c.alarm, c.err
 }
 
 // collect takes what a task has to write.

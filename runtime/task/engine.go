@@ -116,7 +116,7 @@ func (e *Engine) Close() {
 // Health is nil while the store can be written to, and else its error. It is
 // for a readiness check.
 func (e *Engine) Health() error {
-	err, _ := e.commits.trouble()
+	_, err := e.commits.trouble()
 	return err
 }
 

@@ -42,7 +42,7 @@ func (e *Engine) SendMessage(ctx context.Context, req *a2a.SendMessageRequest) (
 
 // await waits until the turn of a message has come to rest.
 func (e *Engine) await(ctx context.Context, s sent) error {
-	_, stuck := e.commits.trouble()
+	stuck, _ := e.commits.trouble()
 	select {
 	case <-s.done:
 	case <-stuck:

@@ -56,7 +56,7 @@ func (e *Engine) present(ctx context.Context, t *task, history *int, withArtifac
 
 // awaitCommitted waits until an event is in the store.
 func (e *Engine) awaitCommitted(ctx context.Context, t *task, seq uint64) error {
-	_, stuck := e.commits.trouble()
+	stuck, _ := e.commits.trouble()
 	t.mu.Lock()
 	for t.journal.committed < seq {
 		if left := t.journal.left; left != nil {
@@ -96,7 +96,7 @@ func (e *Engine) streamFrom(ctx context.Context, t *task, after uint64, yield fu
 		}
 		after = seq
 	}
-	_, stuck := e.commits.trouble()
+	stuck, _ := e.commits.trouble()
 	for {
 		t.mu.Lock()
 		b, wait := t.journal.since(after)

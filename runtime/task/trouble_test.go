@@ -179,7 +179,8 @@ func TestDamagedRecords(t *testing.T) {
 			wantState(t, finish(t, e, send("new")), a2a.TaskStateCompleted)
 			kill()
 			again := &logged{}
-			_, kill = d.live(t, echo, task.WithLogger(again.logger()))
+			_, stop := d.live(t, echo, task.WithLogger(again.logger()))
+			defer stop()
 			if again.String() != "" {
 				t.Errorf("it is not dealt with once and for all:\n%s", again)
 			}
