@@ -3,6 +3,7 @@ package task_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -145,6 +146,32 @@ func TestCancelOfADeafTurnAnswersAfterTheGrace(t *testing.T) {
 		}
 		wantLogged(t, log, "has not returned after the end of its context", "ended without it", string(id))
 	})
+}
+
+// TestDrainWaitsForTheLineAboutADeafTurn: no goroutine of the engine is left
+// when the engine has been drained, however slow the log.
+func TestDrainWaitsForTheLineAboutADeafTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &logged{}
+		g := newGate()
+		e := task.NewEngine(g.deaf, task.WithLogger(slog.New(slow{log.logger().Handler()})))
+		id := start(t, e, send("hi")).ID
+		<-g.begun
+		if _, err := cancel(t.Context(), e, id); err != nil {
+			t.Error(err)
+		}
+		close(g.open)
+		drain(t, e)
+		wantLogged(t, log, "has not returned after the end of its context", string(id))
+	})
+}
+
+// slow is a log that takes a second for a line.
+type slow struct{ slog.Handler }
+
+func (s slow) Handle(ctx context.Context, r slog.Record) error {
+	time.Sleep(time.Second)
+	return s.Handler.Handle(ctx, r)
 }
 
 func TestCancelGoesOnWithoutItsCaller(t *testing.T) {

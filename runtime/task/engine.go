@@ -187,6 +187,7 @@ func (e *Engine) leaveLocked(t *task, why error) {
 	if t.turn.refuse == nil {
 		t.turn.refuse = why
 	}
+	e.unbound(t)
 	t.journal.leave(why)
 	e.forget(t)
 	closeDone(t)

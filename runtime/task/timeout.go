@@ -101,14 +101,27 @@ func (e *Engine) expire(t *task, why *timeoutError) {
 }
 
 // bound ends the patience with a turn whose context has ended after the cancel
-// grace. The task's mutex is held.
+// grace, counted from the first time. Its function counts as a part of the turn
+// for who waits for turns. The task's mutex is held.
 func (e *Engine) bound(t *task, why error) {
+	if t.turn.grace != nil {
+		return
+	}
 	grace := e.cfg.grace
+	e.turns.Add(1)
 	t.turn.grace = time.AfterFunc(grace, func() {
+		defer e.turns.Done()
 		if e.abandon(t) {
 			e.noteAbandoned(t, grace, why)
 		}
 	})
+}
+
+// unbound takes bound back, if there is still time. The task's mutex is held.
+func (e *Engine) unbound(t *task) {
+	if t.turn.grace != nil && t.turn.grace.Stop() {
+		e.turns.Done()
+	}
 }
 
 // abandon gives a task its final status although its turn has not returned. The

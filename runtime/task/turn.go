@@ -162,9 +162,7 @@ func (e *Engine) rest(t *task) {
 	if t.turn.refuse == nil {
 		t.turn.refuse = ErrEnded
 	}
-	if t.turn.grace != nil {
-		t.turn.grace.Stop()
-	}
+	e.unbound(t)
 	e.commits.mark(t)
 }
 
