@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
-
-	"github.com/molecule-ai/workspace-runtime-go/runtime/jsonrpc"
 )
 
 // Handler is everything the workspace serves:
@@ -56,29 +54,10 @@ func (r *Runtime) server() *http.Server {
 	}
 }
 
-// restPath is where the HTTP+JSON binding is served.
-const restPath = "/rest"
-
 func (r *Runtime) serveA2A(w http.ResponseWriter, req *http.Request) {
 	if req, ok := r.admit(w, req); ok {
 		serveGated(r.rpc, w, req)
 	}
-}
-
-// serveREST serves the binding of a2a-go, which bounds neither bodies nor the
-// time they take.
-func (r *Runtime) serveREST(w http.ResponseWriter, req *http.Request) {
-	req, ok := r.admit(w, req)
-	if !ok {
-		return
-	}
-	limit := r.set.limits.Body
-	if limit <= 0 {
-		limit = jsonrpc.DefaultMaxBody
-	}
-	req.Body = http.MaxBytesReader(w, req.Body, limit)
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(30 * time.Second)) // not every ResponseWriter has one
-	serveGated(r.rest, w, req)
 }
 
 // admit lets a request in that speaks A2A, with the name of its caller in its

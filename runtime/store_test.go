@@ -26,14 +26,25 @@ import (
 // its tasks.
 func alone(t *testing.T, dir string, agent runtime.Agent, opts ...runtime.Option) (url string, stop func()) {
 	t.Helper()
+	h, end := aloneHandler(t, agent, append([]runtime.Option{runtime.WithConfigDir(dir)}, opts...)...)
+	server := httptest.NewServer(h)
+	return server.URL, func() {
+		end()
+		server.Close()
+	}
+}
+
+// aloneHandler is alone without a server.
+func aloneHandler(t *testing.T, agent runtime.Agent, opts ...runtime.Option) (h http.Handler, stop func()) {
+	t.Helper()
 	r, err := runtime.New(agent, append([]runtime.Option{
-		runtime.WithWorkspaceID(workspaceID), runtime.WithPlatformURL("http://127.0.0.1:1"), runtime.WithConfigDir(dir),
+		runtime.WithWorkspaceID(workspaceID), runtime.WithPlatformURL("http://127.0.0.1:1"), runtime.WithConfigDir(t.TempDir()),
 		runtime.WithoutServer(), runtime.WithAgentURL("http://127.0.0.1:2"),
 	}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(r.Handler())
+	h = r.Handler()
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error, 1)
 	go func() { over <- r.Run(ctx) }()
@@ -42,11 +53,12 @@ func alone(t *testing.T, dir string, agent runtime.Agent, opts ...runtime.Option
 		if err := <-over; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		server.Close()
 	}
 	for i := 0; ; i++ {
-		if status, _ := fetch(t, http.MethodGet, server.URL+"/.well-known/agent-card.json", "", nil); status == http.StatusOK {
-			return server.URL, stop
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/.well-known/agent-card.json", nil))
+		if w.Code == http.StatusOK {
+			return h, stop
 		}
 		if i == 500 {
 			t.Fatal("the workspace does not start")
