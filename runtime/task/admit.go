@@ -157,6 +157,11 @@ func (e *Engine) open(owner string) error {
 // answer gives a task the message that it asks for.
 func (e *Engine) answer(ctx context.Context, owner string, key messageKey, req *a2a.SendMessageRequest) (sent, error) {
 	m := req.Message
+	release, err := e.hold(ctx, m.TaskID)
+	if err != nil {
+		return sent{}, err
+	}
+	defer release()
 	t, err := e.find(ctx, owner, m.TaskID)
 	if err != nil {
 		return sent{}, err

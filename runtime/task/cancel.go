@@ -20,11 +20,10 @@ func (e *Engine) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*a
 	if req == nil {
 		return nil, refused(a2a.ErrInvalidParams, "the id of the task is missing")
 	}
-	t, err := e.find(ctx, e.cfg.owner(ctx), req.ID)
+	t, done, end, err := e.tryCancel(ctx, req.ID)
 	if err != nil {
 		return nil, err
 	}
-	t, done, end := e.beginCancel(t)
 	if end != nil {
 		end(ErrCanceled)
 	}
@@ -47,6 +46,21 @@ func (e *Engine) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*a
 		return nil, refused(a2a.ErrTaskNotCancelable, "task %s has already ended: it is %s", req.ID, task.Status.State)
 	}
 	return task, nil
+}
+
+// tryCancel finds a task and begins to cancel it; see beginCancel.
+func (e *Engine) tryCancel(ctx context.Context, id a2a.TaskID) (*task, <-chan struct{}, context.CancelCauseFunc, error) {
+	release, err := e.hold(ctx, id)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer release()
+	t, err := e.find(ctx, e.cfg.owner(ctx), id)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	t, done, end := e.beginCancel(t)
+	return t, done, end, nil
 }
 
 // beginCancel marks a task as canceled, and brings it to its end if it only

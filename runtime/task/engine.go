@@ -45,6 +45,7 @@ type Engine struct {
 	live     map[a2a.TaskID]*task
 	messages map[messageKey]*task         // the messages of live tasks
 	arriving map[messageKey]chan struct{} // messages that are being looked up
+	waking   map[a2a.TaskID]chan struct{} // tasks that may be brought back to life
 	queue    queue
 	running  map[a2a.TaskID]*task // whose turn has not returned
 	idle     chan struct{}        // closed when nothing runs or waits any more; nil while nobody waits
@@ -83,6 +84,7 @@ func newEngine(run RunFunc, store Store, opts []Option) *Engine {
 		live:     map[a2a.TaskID]*task{},
 		messages: map[messageKey]*task{},
 		arriving: map[messageKey]chan struct{}{},
+		waking:   map[a2a.TaskID]chan struct{}{},
 		running:  map[a2a.TaskID]*task{},
 		queue:    newQueue(),
 	}

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,29 +13,38 @@ import (
 // maxTaskIDLength is more than the ids have that are made here.
 const maxTaskIDLength = 128
 
+// maxReads is how often a task is read again that changes while it is read.
+const maxReads = 10
+
 // find returns an owner's task by its id: the live one, or what the store has.
 func (e *Engine) find(ctx context.Context, owner string, id a2a.TaskID) (*task, error) {
 	if id == "" {
 		return nil, refused(a2a.ErrInvalidParams, "the id of the task is missing")
 	}
-	e.mu.Lock()
-	t := e.live[id]
-	e.mu.Unlock()
-	if t == nil {
-		var err error
-		if t, err = e.load(ctx, id); err != nil {
+	t := e.alive(id)
+	// A task that is at work in the store and not here is in other hands, or
+	// has come back to life and to rest while it was read: then it is read once
+	// more.
+	for again := 0; t == nil; again++ {
+		loaded, err := e.load(ctx, id)
+		if err != nil {
 			return nil, err
 		}
-		e.mu.Lock()
-		if live := e.live[id]; live != nil { // it has come back to life meanwhile
-			t = live
+		if t = e.alive(id); t == nil && (loaded.journal.rest || again == maxReads) {
+			t = loaded
 		}
-		e.mu.Unlock()
 	}
 	if t.owner != owner {
 		return nil, errUnknown(id) // not even that it exists
 	}
 	return t, nil
+}
+
+// alive returns a live task by its id, nil when there is none.
+func (e *Engine) alive(id a2a.TaskID) *task {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.live[id]
 }
 
 // load reads a task from the store. One that is not at rest there, and not
@@ -61,11 +71,27 @@ func (e *Engine) load(ctx context.Context, id a2a.TaskID) (*task, error) {
 // read returns what the store has of a task. With an error other than about the
 // row the task is what could be read, and damaged is the key of the first frame
 // that could not.
+//
+// The row and the events are two reads, between which the task may change: what
+// looks damaged is so only if the row is still the same.
 func (e *Engine) read(ctx context.Context, id a2a.TaskID) (t *task, damaged string, err error) {
-	value, err := e.store.Get(ctx, BucketTasks, string(id))
-	if err != nil {
-		return nil, "", err
+	for again := 0; ; again++ {
+		value, err := e.store.Get(ctx, BucketTasks, string(id))
+		if err != nil {
+			return nil, "", err
+		}
+		t, damaged, err := e.readEvents(ctx, id, value)
+		if err == nil || again == maxReads {
+			return t, damaged, err
+		}
+		if now, getErr := e.store.Get(ctx, BucketTasks, string(id)); getErr == nil && bytes.Equal(now, value) {
+			return t, damaged, err
+		}
 	}
+}
+
+// readEvents is read, with the row.
+func (e *Engine) readEvents(ctx context.Context, id a2a.TaskID, value []byte) (t *task, damaged string, err error) {
 	r, err := decodeRow(value)
 	if err != nil {
 		return nil, "", err

@@ -314,3 +314,39 @@ func TestAStoreOfALaterVersionIsLeftAlone(t *testing.T) {
 		t.Errorf("%v, want ErrFormat", err)
 	}
 }
+
+// TestTwoAtOnceWakeATask: callers that come at the same time to a task that
+// rests in the store see one another, and nobody reads half of a change.
+func TestTwoAtOnceWakeATask(t *testing.T) {
+	log := &logged{}
+	e := task.NewEngine(travel, task.WithLogger(log.logger()))
+	defer drain(t, e)
+	for range 500 {
+		id := finish(t, e, send("a trip")).ID
+		var callers sync.WaitGroup
+		for n := range 6 {
+			callers.Go(func() {
+				switch n % 3 {
+				case 0:
+					if _, err := cancel(t.Context(), e, id); err != nil && !errors.Is(err, a2a.ErrTaskNotCancelable) {
+						t.Errorf("CancelTask: %v", err)
+					}
+				case 1:
+					if _, err := e.SendMessage(t.Context(), reply(id, "Oslo")); err != nil && !errors.Is(err, a2a.ErrUnsupportedOperation) {
+						t.Errorf("SendMessage: %v", err)
+					}
+				case 2:
+					for _, err := range e.SubscribeToTask(t.Context(), &a2a.SubscribeToTaskRequest{ID: id}) {
+						if err != nil {
+							t.Errorf("SubscribeToTask: %v", err)
+						}
+					}
+				}
+			})
+		}
+		callers.Wait()
+	}
+	if strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("the log has an error: %.500s", log)
+	}
+}
