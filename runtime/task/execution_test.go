@@ -163,6 +163,33 @@ func TestAgentMayEmitAnyJSON(t *testing.T) {
 	}
 }
 
+// TestWhatIsTooDeepIsRefused, whoever brings it: it could be stored, but not be
+// read again.
+func TestWhatIsTooDeepIsRefused(t *testing.T) {
+	nested := func(depth int) any {
+		v := any("x")
+		for range depth {
+			v = []any{v}
+		}
+		return v
+	}
+	e := task.NewEngine(func(_ context.Context, x *task.Execution) error {
+		if err := x.WriteParts(a2a.NewDataPart(nested(1001))); err == nil || !strings.Contains(err.Error(), "deeper than 1000") {
+			t.Errorf("WriteParts: %v", err)
+		}
+		return x.WriteParts(a2a.NewDataPart(nested(1000)))
+	})
+	defer drain(t, e)
+	req := send("hi")
+	req.Message.Metadata = map[string]any{"[]{}\"[": nested(9999)}
+	_, err := e.SendMessage(t.Context(), req)
+	wantError(t, err, a2a.ErrInvalidParams, "deeper than 1000")
+	req.Message.Metadata = map[string]any{strings.Repeat("[\"", 2000): nested(999)}
+	got := finish(t, e, req)
+	wantState(t, got, a2a.TaskStateCompleted)
+	wantState(t, get(t, e, got.ID), a2a.TaskStateCompleted) // from the store
+}
+
 func TestWhatWasWrittenCannotBeChanged(t *testing.T) {
 	got := ran(t, func(x *task.Execution) {
 		data, meta := map[string]any{"k": "v"}, map[string]any{"k": "v"}

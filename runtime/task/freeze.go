@@ -1,8 +1,6 @@
 package task
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -68,13 +66,9 @@ func freezeMap(m map[string]any) (map[string]any, error) {
 // numbers as they are written. A map that its owner goes on writing to would
 // otherwise end the whole process when it is encoded.
 func freezeValue(v any) (any, error) {
-	text, err := json.Marshal(v)
+	text, err := storeValue(v)
 	if err != nil {
 		return nil, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	var frozen any
-	err = dec.Decode(&frozen)
-	return frozen, err
+	return decodeValue(text)
 }

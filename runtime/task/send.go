@@ -128,7 +128,7 @@ func checkSend(req *a2a.SendMessageRequest) error {
 	}
 	if !plain {
 		if _, err := storeInput(&input{message: m, metadata: req.Metadata}); err != nil {
-			return refused(a2a.ErrInvalidParams, "the message has something in it that JSON cannot carry: %v", err)
+			return refused(a2a.ErrInvalidParams, "the message has something in it that cannot be kept: %v", err)
 		}
 	}
 	return nil

@@ -109,7 +109,7 @@ func storeParts(parts []*a2a.Part) ([]storedPart, error) {
 		case a2a.URL:
 			s.URL = (*string)(&c)
 		case a2a.Data:
-			if s.Data, err = json.Marshal(c.Value); err != nil {
+			if s.Data, err = storeValue(c.Value); err != nil {
 				return nil, err
 			}
 		default:
@@ -187,11 +187,48 @@ func (s *storedInput) input(info a2a.TaskInfo) (*input, error) {
 	return &input{message: m, metadata: metadata}, err
 }
 
+// maxNesting is how deep a value may be nested. What is deeper than 10,000 can be
+// written with encoding/json but not be read again, and around a value there is
+// more, here and on the way to the caller.
+const maxNesting = 1000
+
+func storeValue(v any) (json.RawMessage, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	if deeper(text, maxNesting) {
+		return nil, fmt.Errorf("it is nested deeper than %d levels", maxNesting)
+	}
+	return text, nil
+}
+
+// deeper reports whether the values in a JSON text are nested deeper than most.
+func deeper(text []byte, most int) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{', c == '[':
+			if depth++; depth > most {
+				return true
+			}
+		case c == '}', c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
 func storeMap(m map[string]any) (json.RawMessage, error) {
 	if len(m) == 0 {
 		return nil, nil
 	}
-	return json.Marshal(m)
+	return storeValue(m)
 }
 
 func storeTrace(trace []any) (json.RawMessage, error) {
