@@ -116,6 +116,10 @@ func (e *Engine) repeated(ctx context.Context, t *task, m *a2a.Message, said str
 
 // admit makes the task of a new message and lets it have its turn.
 func (e *Engine) admit(ctx context.Context, owner string, key messageKey, req *a2a.SendMessageRequest) (sent, error) {
+	target, err := e.targetOf(req)
+	if err != nil {
+		return sent{}, err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.open(owner); err != nil {
@@ -133,11 +137,8 @@ func (e *Engine) admit(ctx context.Context, owner string, key messageKey, req *a
 	t.submit(ownInput(req, info), now())
 	e.live[info.TaskID] = t
 	e.remember(t, m, key)
-	if req.Config != nil && req.Config.PushConfig != nil {
-		if err := e.subscribe(t, req.Config.PushConfig); err != nil {
-			e.forget(t)
-			return sent{}, err
-		}
+	if target != nil {
+		e.subscribe(t, target)
 	}
 	e.enqueue(t, ctx, req.Metadata)
 	return sent{t: t, done: t.turn.done}, nil
@@ -157,6 +158,10 @@ func (e *Engine) open(owner string) error {
 // answer gives a task the message that it asks for.
 func (e *Engine) answer(ctx context.Context, owner string, key messageKey, req *a2a.SendMessageRequest) (sent, error) {
 	m := req.Message
+	target, err := e.targetOf(req)
+	if err != nil {
+		return sent{}, err
+	}
 	release, err := e.hold(ctx, m.TaskID)
 	if err != nil {
 		return sent{}, err
@@ -179,12 +184,20 @@ func (e *Engine) answer(ctx context.Context, owner string, key messageKey, req *
 	if err := e.open(owner); err != nil {
 		return sent{}, err
 	}
+	if target != nil {
+		if err := e.roomForTarget(m.TaskID, target.ID); err != nil {
+			return sent{}, err
+		}
+	}
 	in := ownInput(req, t.info)
 	t.turn = turnState{done: make(chan struct{})}
 	t.attempt = 0
 	t.setStatus(a2a.TaskStateWorking, nil, in)
 	e.live[t.info.TaskID] = t
 	e.remember(t, m, key)
+	if target != nil {
+		e.subscribe(t, target)
+	}
 	e.enqueue(t, ctx, req.Metadata)
 	return sent{t: t, done: t.turn.done, after: fromNow}, nil
 }

@@ -73,16 +73,32 @@ func (e *Engine) checkPush(c *a2a.PushConfig) error {
 	return nil
 }
 
-// subscribe adds a target to a task that is being made. Both mutexes are held.
-func (e *Engine) subscribe(t *task, c *a2a.PushConfig) error {
-	own := *c
-	if err := e.checkPush(&own); err != nil {
-		return err
+// targetOf is the target that comes with a message, checked, nil when none does.
+// No mutex is held: the check is foreign code.
+func (e *Engine) targetOf(req *a2a.SendMessageRequest) (*a2a.PushConfig, error) {
+	if req.Config == nil || req.Config.PushConfig == nil {
+		return nil, nil
 	}
-	s := storePush(&own)
-	t.saved.ops = append(t.saved.ops, Op{Kind: Put, Bucket: BucketPush, Key: pushKey(t.info.TaskID, own.ID), Value: mustJSON(&s)})
-	e.outbox.add(t.info.TaskID, own.ID)
+	own := *req.Config.PushConfig
+	if err := e.checkPush(&own); err != nil {
+		return nil, err
+	}
+	return &own, nil
+}
+
+// roomForTarget says why a task can have no more targets, nil when it can.
+func (e *Engine) roomForTarget(id a2a.TaskID, config string) error {
+	if n := e.outbox.targets(id); !n[config] && len(n) >= maxPushConfigs {
+		return refused(a2a.ErrInvalidParams, "the task has %d push notification configs, which is as many as it can have", len(n))
+	}
 	return nil
+}
+
+// subscribe adds a target to a task with its next commit. Both mutexes are held.
+func (e *Engine) subscribe(t *task, c *a2a.PushConfig) {
+	s := storePush(c)
+	t.saved.ops = append(t.saved.ops, Op{Kind: Put, Bucket: BucketPush, Key: pushKey(t.info.TaskID, c.ID), Value: mustJSON(&s)})
+	e.outbox.add(t.info.TaskID, c.ID)
 }
 
 // CreateTaskPushConfig registers a target for a task, or changes the one with
@@ -101,8 +117,8 @@ func (e *Engine) CreateTaskPushConfig(ctx context.Context, c *a2a.PushConfig) (*
 	if _, err := e.find(ctx, e.cfg.owner(ctx), own.TaskID); err != nil {
 		return nil, err
 	}
-	if n := e.outbox.targets(own.TaskID); !n[own.ID] && len(n) >= maxPushConfigs {
-		return nil, refused(a2a.ErrInvalidParams, "the task has %d push notification configs, which is as many as it can have", len(n))
+	if err := e.roomForTarget(own.TaskID, own.ID); err != nil {
+		return nil, err
 	}
 	s := storePush(&own)
 	if err := e.commits.commitFor(ctx, []Op{{Kind: Put, Bucket: BucketPush, Key: pushKey(own.TaskID, own.ID), Value: mustJSON(&s)}}); err != nil {

@@ -132,6 +132,64 @@ func TestPushConfigsAreChecked(t *testing.T) {
 	wantError(t, err, a2a.ErrInvalidParams, "as many as it can have")
 }
 
+// TestPushTargetComesWithAnAnswer: a message that answers a question may name a
+// target as one that begins a task.
+func TestPushTargetComesWithAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &phone{}
+		d := newDisk()
+		e, kill := d.live(t, travel, task.WithPush(p))
+		defer kill()
+		id := finish(t, e, send("a trip")).ID
+		req := pushed("https://one")
+		req.Message.TaskID = id
+		finish(t, e, req)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"https://one WORKING", "https://one COMPLETED"}, p.list()); diff != "" {
+			t.Errorf("deliveries (-want +got):\n%s", diff)
+		}
+	})
+	e := task.NewEngine(travel)
+	defer drain(t, e)
+	req := pushed("https://one")
+	req.Message.TaskID = finish(t, e, send("a trip")).ID
+	_, err := e.SendMessage(t.Context(), req)
+	wantError(t, err, a2a.ErrPushNotificationNotSupported)
+}
+
+// picky is a notifier whose check takes its time.
+type picky struct {
+	phone
+	checking, open chan struct{}
+}
+
+func (p *picky) Check(string) error {
+	close(p.checking)
+	<-p.open
+	return nil
+}
+
+func TestCheckOfATargetHoldsUpNobody(t *testing.T) {
+	p := &picky{checking: make(chan struct{}), open: make(chan struct{})}
+	e := task.NewEngine(echo, task.WithPush(p))
+	defer e.Close()
+	var sending sync.WaitGroup
+	sending.Go(func() { finish(t, e, pushed("https://one")) })
+	<-p.checking
+	answered := make(chan struct{})
+	sending.Go(func() {
+		finish(t, e, send("another"))
+		close(answered)
+	})
+	select {
+	case <-answered:
+	case <-time.After(time.Minute):
+		t.Error("another message waits for the check")
+	}
+	close(p.open)
+	sending.Wait()
+}
+
 // TestPushIsTriedAgain with growing pauses, in order, and not for ever; what
 // the target asks for is heeded.
 func TestPushIsTriedAgain(t *testing.T) {
