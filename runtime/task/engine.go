@@ -97,7 +97,7 @@ func newEngine(run RunFunc, store Store, opts []Option) *Engine {
 	e.commits.ctx, e.commits.stop = context.WithCancel(context.Background())
 	e.commits.alarm = make(chan struct{})
 	e.outbox = outbox{
-		e: e, tasks: map[a2a.TaskID]map[string]bool{}, lines: map[string]*pushLine{},
+		e: e, tasks: map[a2a.TaskID]map[string]bool{}, lines: map[string]*pushLine{}, gone: map[a2a.TaskID]int{},
 		slots: make(chan struct{}, maxPushWorkers),
 	}
 	return e

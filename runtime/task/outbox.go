@@ -34,6 +34,7 @@ type outbox struct {
 	mu    sync.Mutex // taken after all others
 	tasks map[a2a.TaskID]map[string]bool
 	lines map[string]*pushLine // by target: those that are being told something
+	gone  map[a2a.TaskID]int   // tasks that are forgotten, and how many of their lines are not empty yet
 	slots chan struct{}
 	work  sync.WaitGroup
 }
@@ -63,10 +64,45 @@ func (o *outbox) remove(task a2a.TaskID, id string) {
 	}
 }
 
-func (o *outbox) forget(task a2a.TaskID) {
+// forget lets go of a task that is being removed from the store. It returns what
+// removes the rest of it: nothing as long as there is something to tell, which
+// is then removed with the last of it.
+func (o *outbox) forget(task a2a.TaskID) []Op {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	owed := 0
+	for id := range o.tasks[task] {
+		if o.lines[pushKey(task, id)] != nil {
+			owed++
+		}
+	}
 	delete(o.tasks, task)
+	if owed > 0 {
+		o.gone[task] = owed
+		return nil
+	}
+	return pushRemoval(task)
+}
+
+func pushRemoval(task a2a.TaskID) []Op {
+	return []Op{
+		{Kind: DeleteRange, Bucket: BucketPush, Key: pushKey(task, ""), To: pushEnd(task)},
+		{Kind: DeleteRange, Bucket: BucketOutbox, Key: outboxKey(task, 0, ""), To: pushEnd(task)},
+	}
+}
+
+// emptied ends a line. The outbox's mutex is held.
+func (o *outbox) emptied(target string, line *pushLine) []Op {
+	delete(o.lines, target)
+	switch o.gone[line.task] {
+	case 0:
+		return nil
+	case 1:
+		delete(o.gone, line.task)
+		return pushRemoval(line.task)
+	}
+	o.gone[line.task]--
+	return nil
 }
 
 // targets returns the ids of a task's targets.
@@ -114,6 +150,9 @@ func (o *outbox) collect(ops []Op, t *task, from uint64) []Op {
 
 // send tells targets what a commit has put into the store.
 func (o *outbox) send(ops []Op) {
+	if o.e.cfg.notifier == nil {
+		return // it waits for a process that has one
+	}
 	for _, op := range ops {
 		if op.Bucket == BucketOutbox && op.Kind == Put {
 			o.enqueue(op.Key)
@@ -162,6 +201,26 @@ func (o *outbox) recover(ctx context.Context) error {
 	for _, entry := range left {
 		o.enqueue(entry.Key)
 	}
+	return o.forgetRemoved(ctx, configs)
+}
+
+// forgetRemoved forgets the tasks that were removed before everything was told.
+func (o *outbox) forgetRemoved(ctx context.Context, configs []Entry) error {
+	for i, entry := range configs {
+		name, _, _ := strings.Cut(entry.Key, ":")
+		if i > 0 && strings.HasPrefix(configs[i-1].Key, name+":") {
+			continue
+		}
+		_, err := o.e.store.Get(ctx, BucketTasks, name)
+		if err == nil || !errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if ops := o.forget(a2a.TaskID(name)); ops != nil {
+			if err := o.e.store.Commit(ctx, ops); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -171,8 +230,9 @@ func (o *outbox) tell(target string, line *pushLine) {
 	for fails := 0; ; {
 		o.mu.Lock()
 		if len(line.keys) == 0 {
-			delete(o.lines, target)
+			rest := o.emptied(target, line)
 			o.mu.Unlock()
+			_ = o.e.commits.commit(rest) // else the process ends, and the next one does it
 			return
 		}
 		key := line.keys[0]

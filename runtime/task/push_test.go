@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -268,6 +269,81 @@ func TestPushOutlivesTheProcess(t *testing.T) {
 		defer kill()
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"https://one WORKING", "https://one COMPLETED"}, p.list()); diff != "" {
+			t.Errorf("deliveries (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestPushOutlivesTheTask: a task that is forgotten because others have ended
+// since is told all the same, also after a restart, and leaves nothing behind.
+func TestPushOutlivesTheTask(t *testing.T) {
+	for name, restart := range map[string]bool{"in one life": false, "across a restart": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var away atomic.Bool
+				away.Store(true)
+				p := &phone{fail: func(task.Notification) error {
+					if away.Load() {
+						return &task.NotifyError{RetryAfter: time.Minute, Err: errors.New("away")}
+					}
+					return nil
+				}}
+				d := newDisk()
+				opts := []task.Option{task.WithPush(p), task.WithLimits(task.Limits{MaxFinished: 1})}
+				e, kill := d.live(t, echo, opts...)
+				id := finish(t, e, pushed("https://one")).ID
+				for range 3 {
+					finish(t, e, send("another"))
+				}
+				synctest.Wait()
+				_, err := e.GetTask(t.Context(), &a2a.GetTaskRequest{ID: id})
+				wantError(t, err, a2a.ErrTaskNotFound)
+				if restart {
+					kill()
+					_, kill = d.live(t, echo, opts...)
+				}
+				defer func() { kill() }()
+				synctest.Wait()
+				away.Store(false)
+				time.Sleep(2 * time.Minute)
+				var told []string
+				for _, line := range p.list() {
+					if line != "failed" {
+						told = append(told, line)
+					}
+				}
+				if diff := cmp.Diff([]string{"https://one WORKING", "https://one COMPLETED"}, told); diff != "" {
+					t.Errorf("deliveries (-want +got):\n%s", diff)
+				}
+				for _, b := range []task.Bucket{task.BucketPush, task.BucketOutbox} {
+					if left, err := d.Scan(t.Context(), task.Range{Bucket: b}); err != nil || len(left) != 0 {
+						t.Errorf("%d entries are left in %s, %v", len(left), b, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestPushWaitsForAProcessThatPushes: one without a notifier keeps what is to be
+// told.
+func TestPushWaitsForAProcessThatPushes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		p := &phone{}
+		e, kill := d.live(t, travel, task.WithPush(p))
+		id := finish(t, e, pushed("https://one")).ID
+		synctest.Wait()
+		kill()
+		e, kill = d.live(t, travel)
+		finish(t, e, reply(id, "Oslo"))
+		time.Sleep(time.Hour)
+		kill()
+		_, kill = d.live(t, travel, task.WithPush(p))
+		defer kill()
+		synctest.Wait()
+		want := []string{"https://one WORKING", "https://one INPUT_REQUIRED", "https://one WORKING", "https://one COMPLETED"}
+		if diff := cmp.Diff(want, p.list()); diff != "" {
 			t.Errorf("deliveries (-want +got):\n%s", diff)
 		}
 	})

@@ -78,14 +78,12 @@ func (e *Engine) pruneTasks(ctx context.Context) (more bool) {
 func (e *Engine) removal(finished string, owner []byte) []Op {
 	id := finished[8:]
 	taskID := a2a.TaskID(id)
-	e.outbox.forget(taskID)
-	return []Op{
+	return append(e.outbox.forget(taskID), []Op{
 		{Kind: Delete, Bucket: BucketFinished, Key: finished},
 		{Kind: Delete, Bucket: BucketTasks, Key: id},
 		{Kind: DeleteRange, Bucket: BucketEvents, Key: eventsFrom(taskID, 0), To: eventsEnd(taskID)},
-		{Kind: DeleteRange, Bucket: BucketPush, Key: pushKey(taskID, ""), To: pushEnd(taskID)},
 		{Kind: Delete, Bucket: BucketListed, Key: string(owner) + finished},
-	}
+	}...)
 }
 
 // pruneMessages removes the ids of messages, and reports whether there may be
