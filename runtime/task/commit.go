@@ -216,13 +216,13 @@ func (c *committer) failed(err error, n int, lasts time.Duration) {
 
 func (c *committer) recovered(lasted time.Duration) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.err = nil
 	select {
 	case <-c.alarm:
 		c.alarm = make(chan struct{})
 	default:
 	}
+	c.mu.Unlock()
 	c.e.log.LogAttrs(c.ctx, slog.LevelWarn, "the task store can be written to again", slog.Duration("lasted", lasted))
 }
 

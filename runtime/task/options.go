@@ -60,6 +60,7 @@ func (c *config) setDefaults() {
 	if c.owner == nil {
 		c.owner = userOf
 	}
+	c.owner = storable(c.owner)
 	orDefault(&c.limits.MaxRunning, DefaultMaxRunning)
 	if c.limits.MaxQueued == 0 {
 		c.limits.MaxQueued = DefaultMaxQueued

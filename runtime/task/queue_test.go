@@ -94,6 +94,29 @@ func caller(ctx context.Context, name string) context.Context {
 	return ctx
 }
 
+// TestCallersWithNamesInOtherEncodings find their tasks, and only theirs.
+func TestCallersWithNamesInOtherEncodings(t *testing.T) {
+	e := task.NewEngine(echo)
+	defer drain(t, e)
+	names := []string{"J\xf6rg", "J\xe4rg", "J\uFFFDrg", "\x00\"J\\xf6rg\""}
+	ids := map[string]a2a.TaskID{}
+	for _, name := range names {
+		res, err := e.SendMessage(caller(t.Context(), name), send("hi"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[name] = res.(*a2a.Task).ID
+	}
+	for _, asks := range names {
+		for owner, id := range ids {
+			_, err := e.GetTask(caller(t.Context(), asks), &a2a.GetTaskRequest{ID: id})
+			if (err == nil) != (asks == owner) {
+				t.Errorf("%q asks for the task of %q: %v", asks, owner, err)
+			}
+		}
+	}
+}
+
 func TestOneCallerCannotTakeAllThereIs(t *testing.T) {
 	g := newGate()
 	e := task.NewEngine(g.run, task.WithLimits(task.Limits{MaxPerOwner: 2}))
