@@ -20,14 +20,15 @@ const (
 	pushTimeout    = 15 * time.Second // for one
 	minPushRetry   = time.Second      // then twice as long each time, with jitter
 	maxPushRetry   = 5 * time.Minute
-	maxPushFails   = 8 // in a row, then the target is told nothing more
-	maxPushWorkers = 8 // targets that are told something at once
+	maxPushFails   = 8   // in a row, then the target is told nothing more
+	maxPushWorkers = 100 // targets that are told something at once
 )
 
 // outbox tells targets what has happened to tasks. What is to be told is put
 // into the store by the commit that makes it happen, and removed once it is
-// told; each target gets it in order, and a slow one holds up nobody. Its
-// goroutines live as long as there is something to tell.
+// told. Each target gets it in order, and slow ones hold up nobody as long as they
+// are fewer than maxPushWorkers. Its goroutines live as long as there is something
+// to tell.
 type outbox struct {
 	e *Engine
 
@@ -270,6 +271,10 @@ func (o *outbox) try(ctx context.Context, line *pushLine, key string, fails *int
 	}
 	s, err := o.e.pushConfig(ctx, line.task, line.id)
 	if err != nil || s.Disabled != "" {
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			o.e.log.LogAttrs(ctx, slog.LevelError, "a push notification config cannot be read, its target is not told",
+				slog.String("task_id", string(line.task)), slog.String("config_id", line.id), slog.Any("error", err))
+		}
 		return 0, true
 	}
 	sending, cancel := context.WithTimeout(ctx, pushTimeout)

@@ -191,6 +191,34 @@ func TestCheckOfATargetHoldsUpNobody(t *testing.T) {
 	sending.Wait()
 }
 
+// hanging is a notifier to which most targets do not answer.
+type hanging struct{ phone }
+
+func (h *hanging) Notify(ctx context.Context, n task.Notification) error {
+	if strings.HasPrefix(n.Config.URL, "https://slow") {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	return h.phone.Notify(ctx, n)
+}
+
+// TestSlowTargetsHoldUpNobody: the others are told at once.
+func TestSlowTargetsHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hanging{}
+		e := task.NewEngine(echo, task.WithPush(h))
+		defer e.Close()
+		for i := range 50 {
+			finish(t, e, pushed(fmt.Sprint("https://slow/", i)))
+		}
+		finish(t, e, pushed("https://one"))
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"https://one WORKING", "https://one COMPLETED"}, h.list()); diff != "" {
+			t.Errorf("deliveries (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // TestPushIsTriedAgain with growing pauses, in order, and not for ever; what
 // the target asks for is heeded.
 func TestPushIsTriedAgain(t *testing.T) {
