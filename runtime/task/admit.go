@@ -133,7 +133,7 @@ func (e *Engine) admit(ctx context.Context, owner string, key messageKey, req *a
 	t := &task{info: info, owner: owner}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.turn.done = make(chan struct{})
+	t.turn = newTurnState()
 	t.submit(ownInput(req, info), now())
 	e.live[info.TaskID] = t
 	e.remember(t, m, key)
@@ -151,6 +151,11 @@ func (e *Engine) open(owner string) error {
 	}
 	if _, err := e.commits.trouble(); err != nil {
 		return errStore()
+	}
+	if gate, ok := e.cfg.dispatcher.(Gate); ok {
+		if err := gate.Open(); err != nil {
+			return err
+		}
 	}
 	return e.room(owner)
 }
@@ -190,7 +195,7 @@ func (e *Engine) answer(ctx context.Context, owner string, key messageKey, req *
 		}
 	}
 	in := ownInput(req, t.info)
-	t.turn = turnState{done: make(chan struct{})}
+	t.turn = newTurnState()
 	t.attempt = 0
 	t.setStatus(a2a.TaskStateWorking, nil, in)
 	e.live[t.info.TaskID] = t

@@ -24,6 +24,9 @@ func (e *Engine) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*a
 	if err != nil {
 		return nil, err
 	}
+	if turn, placed := t.canceledTurn(); placed && e.cfg.dispatcher != nil {
+		e.noteCancel(ctx, turn)
+	}
 	if end != nil {
 		end(ErrCanceled)
 	}
@@ -76,11 +79,19 @@ func (e *Engine) beginCancel(t *task) (*task, <-chan struct{}, context.CancelCau
 	defer t.mu.Unlock()
 	done := t.turn.done
 	switch {
+	case t.journal.left != nil && t.placed && !t.journal.rest && e.cfg.dispatcher != nil && !e.draining:
+		// Nobody has it here. Whoever has it elsewhere finds out with the next
+		// thing it writes.
+		t.journal.left = nil
+		e.revive(t)
+		t.canceled = true
+		e.finish(t, a2a.TaskStateCanceled, "")
+		return t, t.turn.done, nil
 	case t.journal.ended, t.canceled, t.journal.left != nil:
 		return t, done, nil
 	case t.journal.rest: // it waits for the caller
 		t.canceled = true
-		t.turn = turnState{done: make(chan struct{})}
+		t.turn = newTurnState()
 		e.live[t.info.TaskID] = t
 		e.finish(t, a2a.TaskStateCanceled, "")
 		return t, t.turn.done, nil

@@ -246,7 +246,7 @@ func (c *committer) collect(t *task, ops []Op) ([]Op, flush) {
 
 	value := mustJSON(row{
 		Owner: t.owner, Context: t.info.ContextID, State: string(t.status.State), At: t.status.Timestamp.UnixMilli(),
-		Attempt: t.attempt, Canceled: t.canceled, Size: finalSize(t),
+		Attempt: t.attempt, Canceled: t.canceled, Placed: t.placed, Size: finalSize(t),
 	})
 	changed := string(s.row) != string(value)
 	switch {

@@ -23,8 +23,11 @@ import (
 // that says how many had to be cut off, with the cause of ctx. It may be called
 // again, also at the same time.
 func (e *Engine) Drain(ctx context.Context) error {
-	idle := e.refuseNew()
+	idle, ends := e.refuseNew()
 	defer e.commits.wait()
+	for _, end := range ends {
+		end(ErrShutdown)
+	}
 	select {
 	case <-idle:
 		e.turns.Wait() // they have ended; what remains is their last line in the log
@@ -52,7 +55,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 }
 
 // refuseNew closes the door; the channel is closed when nothing runs or waits.
-func (e *Engine) refuseNew() <-chan struct{} {
+func (e *Engine) refuseNew() (idle <-chan struct{}, ends []context.CancelCauseFunc) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.draining = true
@@ -62,9 +65,9 @@ func (e *Engine) refuseNew() <-chan struct{} {
 	if e.idle == nil {
 		e.idle = make(chan struct{})
 	}
-	idle := e.idle
+	idle = e.idle
 	e.checkIdle()
-	return idle
+	return idle, e.handOver()
 }
 
 // dropQueue fails the tasks that wait for their turn.

@@ -24,6 +24,7 @@ type row struct {
 	At       int64  `json:"at"`                 // of the last change of status, Unix milliseconds
 	Attempt  int    `json:"attempt,omitempty"`  // of the turn, from 1
 	Canceled bool   `json:"canceled,omitempty"` // a caller wants it to end
+	Placed   bool   `json:"placed,omitempty"`   // the dispatcher decides where the turn runs
 	Size     int64  `json:"size,omitempty"`     // roughly, once it has ended
 }
 

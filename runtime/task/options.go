@@ -41,16 +41,17 @@ type optionFunc func(*config)
 func (f optionFunc) apply(c *config) { f(c) }
 
 type config struct {
-	logger   *slog.Logger
-	limits   Limits
-	timeouts Timeouts
-	owner    func(context.Context) string
-	notifier Notifier
-	parallel bool
-	resume   bool
-	attempts int
-	grace    time.Duration // after a cancellation
-	cutOff   time.Duration // after the end of Drain's patience
+	logger     *slog.Logger
+	limits     Limits
+	timeouts   Timeouts
+	owner      func(context.Context) string
+	notifier   Notifier
+	parallel   bool
+	resume     bool
+	dispatcher Dispatcher
+	attempts   int
+	grace      time.Duration // after a cancellation
+	cutOff     time.Duration // after the end of Drain's patience
 }
 
 func (c *config) setDefaults() {

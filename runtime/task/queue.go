@@ -95,14 +95,23 @@ func (e *Engine) begin(j *job, locked bool) {
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(j.ctx))
 	t.turn.ctx, t.turn.cancel = ctx, cancel
-	t.attempt++
-	j.x.attempt = t.attempt
+	dispatched := e.cfg.dispatcher != nil
+	if t.placed = dispatched; !dispatched {
+		t.attempt++
+		j.x.attempt = t.attempt
+	}
 	if t.status.State == a2a.TaskStateSubmitted {
 		t.setStatus(a2a.TaskStateWorking, nil, nil)
 	}
 	e.commits.mark(t)
 	e.running[t.info.TaskID] = t
-	e.turns.Go(func() { e.turn(ctx, cancel, t, j.x) })
+	t.turn.x = j.x
+	close(t.turn.begun)
+	if dispatched {
+		e.turns.Go(func() { e.place(ctx, cancel, t, j.x) })
+		return
+	}
+	e.turns.Go(func() { e.turn(ctx, cancel, t, j.x, e.run) })
 }
 
 // release gives back what a turn held and lets the next ones begin. The

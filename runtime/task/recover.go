@@ -55,6 +55,7 @@ type leftover struct {
 	t       *task
 	damaged string
 	err     error
+	adopted bool // its dispatcher has sent for it
 }
 
 // compare puts what had begun before what waited, and that into the order in
@@ -153,13 +154,14 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) {
 	default:
 		e.note(ctx, slog.LevelInfo, "turn was interrupted by the end of the process and goes on", t)
 		e.revive(t)
+		t.turn.adopted = l.adopted
 		e.enqueue(t, context.Background(), t.input.metadata)
 	}
 }
 
 // revive makes a task live that was read from the store. Both mutexes are held.
 func (e *Engine) revive(t *task) {
-	t.turn = turnState{done: make(chan struct{})}
+	t.turn = newTurnState()
 	e.live[t.info.TaskID] = t
 	if in := t.input; in != nil {
 		e.know(t, keyOfMessage(t.owner, t.info.ContextID, in.message.ID))

@@ -31,9 +31,11 @@ type task struct {
 	inTokens  int64
 	outTokens int64
 	trace     []any
-	counted   bool // something was counted that is not in the store
-	attempt   int  // of the turn, from 1; 0 before it has begun
-	canceled  bool // a caller wants it to end: it cannot complete any more
+	counted   bool   // something was counted that is not in the store
+	attempt   int    // of the turn, from 1; 0 before it has begun
+	canceled  bool   // a caller wants it to end: it cannot complete any more
+	placed    bool   // the dispatcher decides where the turn runs
+	inputAt   uint64 // sequence of the event that the turn answers
 
 	turn  turnState
 	saved saved
@@ -49,6 +51,12 @@ type turnState struct {
 	writes  uint64        // how often something was written, for the silence timeout
 	wrote   time.Time     // and when, if there is such a timeout
 	expired error         // which timeout has cut it off
+
+	// Of a turn that is dispatched.
+	x       *Execution    // nil before the turn has its slot
+	begun   chan struct{} // closed when it has
+	claimed chan struct{} // closed when somebody runs it
+	adopted bool          // it was sent for, so it need not be placed
 
 	// cancel ends the turn's context. It is nil before the turn has begun and
 	// once it has returned: it holds the request that brought the message, and
@@ -83,6 +91,7 @@ func (t *task) submit(in *input, at int64) {
 		Status:    t.status,
 		History:   []*a2a.Message{in.message},
 	}, in)
+	t.inputAt = t.journal.last()
 }
 
 // now is the present in Unix milliseconds, which is as precise as A2A is
@@ -140,6 +149,9 @@ func (t *task) applyStatus(c statusChange) {
 		Status:    t.status,
 		Metadata:  c.metadata,
 	}, c.input)
+	if c.input != nil {
+		t.inputAt = t.journal.last()
+	}
 }
 
 // rests reports whether nothing happens to a task in a state unless a caller

@@ -136,7 +136,7 @@ func (e *Engine) abandon(t *task) bool {
 		return false
 	case t.canceled:
 		e.finish(t, a2a.TaskStateCanceled, "")
-	case t.turn.expired == nil && e.outlives():
+	case t.turn.expired == nil && e.outlives(t):
 		e.leaveLocked(t, ErrShutdown)
 	default:
 		t.flushText()

@@ -31,10 +31,12 @@ func (p *panicError) Error() string { return "the agent panicked: " + p.value }
 // turn runs the agent and brings its task to rest, whatever the agent does. It
 // begins once it is in the store that it does: a turn that has begun is known
 // to have begun, also after a crash.
-func (e *Engine) turn(ctx context.Context, cancel context.CancelCauseFunc, t *task, x *Execution) {
+//
+// The result is the agent's error, for a dispatched turn.
+func (e *Engine) turn(ctx context.Context, cancel context.CancelCauseFunc, t *task, x *Execution, run RunFunc) (err error) {
 	begin := time.Now()
 	stop := func() {}
-	err := errExited
+	err = errExited
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{value: fmt.Sprint(v), stack: debug.Stack()}
@@ -45,12 +47,13 @@ func (e *Engine) turn(ctx context.Context, cancel context.CancelCauseFunc, t *ta
 		e.report(ctx, t, v, err, time.Since(begin))
 	}()
 	if err = t.awaitStored(ctx); err != nil {
-		return
+		return err
 	}
 	begin = time.Now()
 	stop = e.watch(t)
 	err = errExited
-	err = e.run(ctx, x)
+	err = run(ctx, x)
+	return err
 }
 
 // awaitStored waits until everything about the task is in the store.
@@ -98,7 +101,7 @@ func (e *Engine) settle(t *task, err error, took time.Duration) verdict {
 func (e *Engine) settleTask(t *task, err error, text string, public bool, question *a2a.Message) verdict {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.turn.cancel, t.turn.ctx = nil, nil
+	t.turn.cancel, t.turn.ctx, t.turn.x = nil, nil, nil
 	v := verdict{late: t.journal.ended, left: t.journal.left != nil, refused: t.turn.refuse}
 	switch {
 	case v.late, v.left:
@@ -110,7 +113,7 @@ func (e *Engine) settleTask(t *task, err error, text string, public bool, questi
 	case err == nil && !t.turn.lost:
 		t.flushText()
 		e.finish(t, a2a.TaskStateCompleted, "")
-	case errors.Is(t.turn.refuse, ErrShutdown) && e.outlives():
+	case errors.Is(t.turn.refuse, ErrShutdown) && e.outlives(t):
 		t.flushText()
 		e.commits.mark(t)
 		e.leaveLocked(t, ErrShutdown)
@@ -127,8 +130,10 @@ func (e *Engine) settleTask(t *task, err error, text string, public bool, questi
 }
 
 // outlives reports whether a turn that is interrupted goes on in the next
-// process.
-func (e *Engine) outlives() bool { return e.durable() && e.cfg.resume }
+// process: one that the agent can resume, or that had not begun.
+func (e *Engine) outlives(t *task) bool {
+	return e.durable() && (e.cfg.resume || t.placed && t.attempt == 0)
+}
 
 func (e *Engine) failureText(t *task) string {
 	switch {

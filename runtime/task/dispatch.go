@@ -1,0 +1,333 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+)
+
+// DispatchedTurn names one turn of a task.
+type DispatchedTurn struct {
+	TaskID   a2a.TaskID
+	Sequence uint64 // of the event that the turn answers; a task that has asked its caller has several
+}
+
+// Dispatcher decides where turns run, such as one on a durable execution
+// service. Its methods are called from goroutines of the engine, several at
+// once; package temporal has an implementation.
+type Dispatcher interface {
+	// Dispatch places a turn. It is called once the turn has its slot and the
+	// store knows that it is dispatched, and again for the same turn when the
+	// process was restarted meanwhile, so it must be idempotent. nil: the turn
+	// comes back through [Engine.RunTurn], in this process or another one. An
+	// error: it is not placed, or nobody knows. It then runs here at once, and a
+	// RunTurn that comes all the same gets [ErrNotDispatched].
+	Dispatch(ctx context.Context, turn DispatchedTurn) error
+
+	// Cancel tells whoever has placed the turn that a caller has canceled its
+	// task. It is best effort: the engine ends the turn by itself when it runs
+	// here, and the task is canceled in any case.
+	Cancel(ctx context.Context, turn DispatchedTurn) error
+}
+
+// Gate is for a [Dispatcher] that may have no room: while Open returns an error
+// new messages are refused with it. Its text is read by callers; for the
+// transport there should be a sentinel of package a2a in it.
+type Gate interface{ Open() error }
+
+// ErrNotDispatched is returned by [Engine.RunTurn] for a turn that is not there
+// to be run: it runs or ran by itself, it has ended, or its task is unknown.
+// Nothing is left to do.
+var ErrNotDispatched = errors.New("task: the turn is not dispatched, or is over")
+
+// FailedError is returned by [Engine.RunTurn] for a turn whose task has failed.
+// Its text does not say why, since that may be private; the cause, which may be
+// nil, is wrapped.
+type FailedError struct{ Err error }
+
+func (*FailedError) Error() string { return "task: the turn has failed" }
+
+// Unwrap returns the agent's error.
+func (e *FailedError) Unwrap() error { return e.Err }
+
+// cancelNotice bounds how long a cancellation waits for the dispatcher to hear
+// of it.
+const cancelNotice = time.Second
+
+// WithDispatcher lets d decide where turns run. Such a turn waits in the same
+// queue for the same slots, and its events take the same way. When the process
+// ends it is not gone on with by [Open] but by the dispatcher's next RunTurn;
+// that needs [WithResume] if it had begun. [Engine.Drain] hands running turns
+// over at once instead of waiting for them, if they can be resumed. Default:
+// all turns run here.
+func WithDispatcher(d Dispatcher) Option {
+	return optionFunc(func(c *config) { c.dispatcher = d })
+}
+
+// dispatched names the task's present turn. The task's mutex is held.
+func (t *task) dispatched() DispatchedTurn {
+	return DispatchedTurn{TaskID: t.info.TaskID, Sequence: t.inputAt}
+}
+
+// canceledTurn names the task's turn if it is dispatched and canceled.
+func (t *task) canceledTurn() (turn DispatchedTurn, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.dispatched(), t.placed && t.canceled
+}
+
+// place gives a turn that has its slot to the dispatcher, and runs it here when
+// it is not taken. Once it is placed it waits for RunTurn, or for its end.
+func (e *Engine) place(ctx context.Context, cancel context.CancelCauseFunc, t *task, x *Execution) {
+	t.mu.Lock()
+	turn, claimed, adopted := t.dispatched(), t.turn.claimed, t.turn.adopted
+	t.mu.Unlock()
+	err := t.awaitStored(ctx)
+	if err == nil && !adopted {
+		err = e.cfg.dispatcher.Dispatch(ctx, turn)
+	}
+	if err == nil {
+		select {
+		case <-claimed:
+			return
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	}
+	t.mu.Lock()
+	mine := t.claim()
+	if mine && ctx.Err() == nil {
+		t.placed = false
+		t.attempt++
+		x.attempt = t.attempt
+		e.commits.mark(t)
+	}
+	t.mu.Unlock()
+	switch {
+	case !mine: // it has come back all the same
+	case ctx.Err() != nil:
+		e.turn(ctx, cancel, t, x, func(context.Context, *Execution) error { return context.Cause(ctx) })
+	default:
+		e.log.LogAttrs(ctx, slog.LevelWarn, "turn cannot be dispatched and runs in this process: it is not taken over by another one",
+			slog.String("task_id", string(turn.TaskID)), slog.Any("error", err))
+		e.turn(ctx, cancel, t, x, e.run)
+	}
+}
+
+// claim takes the one right to run the task's placed turn, and reports whether
+// it was there to take. The task's mutex is held.
+func (t *task) claim() bool {
+	select {
+	case <-t.turn.claimed:
+		return false
+	default:
+		close(t.turn.claimed)
+		return true
+	}
+}
+
+// RunTurn runs a dispatched turn in the calling goroutine until its task is at
+// rest. It waits for the turn's slot first. A turn that another process has, or
+// had, is taken over: that one is stopped as soon as it writes. When the turn
+// runs here already, the call waits for its end like the first one.
+//
+// When ctx ends with the cause [ErrCanceled] the task is canceled; with any
+// other, the turn is interrupted, and goes on with the next RunTurn if the agent
+// can resume.
+//
+// nil says that the task has completed or asks its caller for more. Otherwise
+// the error is one of [ErrCanceled], [ErrTimeout] and *[FailedError] (the task
+// is at rest), [ErrShutdown] (the turn goes on with the next RunTurn),
+// [ErrElsewhere] (another process has taken it over), [ErrNotDispatched], or
+// that of the store.
+func (e *Engine) RunTurn(ctx context.Context, turn DispatchedTurn) error {
+	t, err := e.dispatchedTask(ctx, turn)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	begun, done := t.turn.begun, t.turn.done
+	t.mu.Unlock()
+	select {
+	case <-begun:
+	case <-done:
+		return t.outcome(nil)
+	case <-ctx.Done():
+		return e.interrupted(ctx, t, turn)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = e.interrupted(ctx, t, turn) })
+	defer stop()
+
+	e.mu.Lock()
+	t.mu.Lock()
+	x, run, cancel := t.turn.x, t.turn.ctx, t.turn.cancel
+	e.turns.Add(1) // while place still counts, so that Drain waits for both
+	defer e.turns.Done()
+	if run == nil || t.turn.refuse != nil || !t.claim() {
+		t.mu.Unlock()
+		e.mu.Unlock()
+		<-done // the one who runs it ends it, when ctx ends as well
+		return t.outcome(nil)
+	}
+	t.attempt++
+	x.attempt, x.written = t.attempt, t.journal.text.String()
+	e.commits.mark(t)
+	t.mu.Unlock()
+	e.mu.Unlock()
+	failure := e.turn(run, cancel, t, x, e.run)
+	<-done
+	return t.outcome(failure)
+}
+
+// dispatchedTask finds the task of a dispatched turn, live or, when another
+// process has had it, in the store.
+func (e *Engine) dispatchedTask(ctx context.Context, turn DispatchedTurn) (*task, error) {
+	release, err := e.hold(ctx, turn.TaskID)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	e.mu.Lock()
+	t, draining := e.live[turn.TaskID], e.draining
+	e.mu.Unlock()
+	if t == nil && draining {
+		return nil, ErrShutdown
+	}
+	if t == nil {
+		l := leftover{id: turn.TaskID}
+		l.t, l.damaged, l.err = e.read(ctx, turn.TaskID)
+		switch {
+		case l.t == nil && errors.Is(l.err, ErrNotFound):
+			return nil, ErrNotDispatched
+		case l.t == nil:
+			return nil, l.err
+		case l.t.journal.rest, !l.t.placed, l.t.inputAt != turn.Sequence:
+			return nil, ErrNotDispatched
+		}
+		l.adopted = true
+		e.recoverTask(ctx, l)
+		t = l.t
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.placed || t.inputAt != turn.Sequence {
+		return nil, ErrNotDispatched
+	}
+	return t, nil
+}
+
+// interrupted ends a dispatched turn whose RunTurn has been ended.
+func (e *Engine) interrupted(ctx context.Context, t *task, turn DispatchedTurn) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, ErrCanceled) {
+		e.cancelTurn(t, turn)
+		return ErrCanceled
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.journal.rest || t.turn.refuse != nil || t.inputAt != turn.Sequence {
+		return ErrShutdown
+	}
+	t.turn.refuse = ErrShutdown
+	if t.turn.cancel != nil {
+		t.turn.cancel(ErrShutdown)
+		e.bound(t, ErrShutdown)
+	} else if e.dequeue(t) {
+		e.leaveLocked(t, ErrShutdown)
+	}
+	return ErrShutdown
+}
+
+// cancelTurn cancels the task if the turn is still its present one.
+func (e *Engine) cancelTurn(t *task, turn DispatchedTurn) {
+	t.mu.Lock()
+	same := t.inputAt == turn.Sequence
+	t.mu.Unlock()
+	if !same {
+		return
+	}
+	if _, _, end := e.beginCancel(t); end != nil {
+		end(ErrCanceled)
+	}
+}
+
+// CancelTurn cancels the task of a dispatched turn, wherever it is, for a
+// dispatcher that was told to by its own users. A turn that is over is
+// [ErrNotDispatched].
+func (e *Engine) CancelTurn(ctx context.Context, turn DispatchedTurn) error {
+	t, err := e.dispatchedTask(ctx, turn)
+	if err != nil {
+		return err
+	}
+	e.cancelTurn(t, turn)
+	select {
+	case <-t.doneChannel():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// outcome is what RunTurn says of a turn that is over.
+func (t *task) outcome(failure error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.journal.left != nil:
+		return t.journal.left
+	case t.status.State == a2a.TaskStateCanceled:
+		return ErrCanceled
+	case t.status.State != a2a.TaskStateFailed:
+		return nil
+	case t.turn.expired != nil:
+		return t.turn.expired
+	}
+	return &FailedError{Err: failure}
+}
+
+// noteCancel tells the dispatcher that a task is canceled.
+func (e *Engine) noteCancel(ctx context.Context, turn DispatchedTurn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelNotice)
+	defer cancel()
+	if err := e.cfg.dispatcher.Cancel(ctx, turn); err != nil {
+		e.log.LogAttrs(ctx, slog.LevelWarn, "the dispatcher could not be told that a task is canceled",
+			slog.String("task_id", string(turn.TaskID)), slog.Any("error", err))
+	}
+}
+
+// handOver ends the running turns that are dispatched and can be resumed, so
+// that another process has them at once. The engine's mutex is held.
+func (e *Engine) handOver() (ends []context.CancelCauseFunc) {
+	if e.cfg.dispatcher == nil || !e.durable() {
+		return nil
+	}
+	for _, t := range e.running {
+		t.mu.Lock()
+		if t.placed && (e.cfg.resume || !t.taken()) && t.turn.refuse == nil && t.turn.cancel != nil {
+			t.turn.refuse = ErrShutdown
+			ends = append(ends, t.turn.cancel)
+		}
+		t.mu.Unlock()
+	}
+	return ends
+}
+
+// taken reports whether somebody runs the placed turn.
+func (t *task) taken() bool {
+	select {
+	case <-t.turn.claimed:
+		return true
+	default:
+		return false
+	}
+}
+
+// newTurnState is that of a turn that waits.
+func newTurnState() turnState {
+	return turnState{done: make(chan struct{}), begun: make(chan struct{}), claimed: make(chan struct{})}
+}
