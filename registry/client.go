@@ -189,7 +189,8 @@ type call struct {
 	op     string // the Client's method, for errors
 	method string
 	path   string
-	body   any // marshalled as JSON; nil for none
+	query  string // with its question mark; "" for none
+	body   any    // marshalled as JSON; nil for none
 	asks   repeatable
 	caller bool // send X-Workspace-ID: this workspace speaks for itself
 	limit  int  // of the marshalled body; 0 is maxRequest
@@ -230,6 +231,7 @@ func (c *Client) send(ctx context.Context, k call) (*answer, error) {
 		if body, err = json.Marshal(k.body); err != nil {
 			return nil, fmt.Errorf("registry: %s: encode the request: %w", k.op, err)
 		}
+		body = withoutNUL(body)
 		limit := k.limit
 		if limit == 0 {
 			limit = maxRequest
@@ -276,7 +278,7 @@ func bodyLimit(resp *http.Response) int {
 }
 
 func (c *Client) roundTrip(ctx context.Context, k call, body []byte) (*http.Response, error) {
-	target := c.base.String() + k.path
+	target := c.base.String() + k.path + k.query
 	if k.asks.repeat() {
 		var raw any
 		if body != nil {

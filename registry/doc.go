@@ -23,12 +23,22 @@
 //
 // # Repeats
 //
-//	repeated       Workspace, Delegations (they only read), UpdateCard (an upsert)
+//	repeated       what only reads; UpdateCard (a repeat leaves what one call
+//	               leaves); Delegate with an idempotency key; DeleteMemory (a
+//	               repeat may find nothing left: ErrNotFound)
 //	not repeated   Register, Heartbeat, State (heartbeat.Loop owns their rhythm),
-//	               SendA2A, Notify (a repeat would be a second message)
+//	               SendA2A, Notify, CommitMemory, RequestApproval, ReportActivity
+//	               and whatever else a repeat would do twice
 //
 // A repeat follows a failure to get an answer, a 429 or a 5xx, after a jittered
-// wait or what Retry-After asks for; see [Retry].
+// wait or what Retry-After asks for; see [Retry]. Each method says which it is.
+//
+// # What is sent
+//
+// Ids go out in lower case, since the platform compares them byte by byte. A
+// NUL is taken out of every text, since the platform cannot store one. What it
+// would refuse, or accept and lose, is refused here with an error that names
+// the field.
 //
 // # Several in one process
 //

@@ -162,7 +162,7 @@ func answerError(k call, a *answer) *Error {
 // unexpected is the error for a 2xx answer that is not the JSON it should be.
 func unexpected(k call, a *answer, err error) error {
 	what, hint := "not JSON", "possible wrong base URL or front proxy: set the platform URL to the platform itself"
-	if k.caller {
+	if k.op == "SendA2A" {
 		hint = "possible agent that does not speak JSON-RPC: look at what it answers"
 	}
 	if t := strings.TrimSpace(strings.ToLower(string(a.body[:min(len(a.body), 64)]))); strings.HasPrefix(t, "<!doctype") || strings.HasPrefix(t, "<html") {

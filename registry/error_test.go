@@ -28,10 +28,16 @@ func TestDocumentedErrors(t *testing.T) {
 		header  []string
 	}
 	var (
-		badBody  = row{status: 400, body: `{"error":"invalid request body"}`, message: "invalid request body", is: []error{registry.ErrBadRequest}}
-		missing  = row{status: 401, body: `{"error":"missing workspace auth token"}`, message: "missing workspace auth token", is: []error{registry.ErrUnauthorized}}
-		invalid  = row{status: 401, body: `{"error":"invalid workspace auth token"}`, message: "invalid workspace auth token", is: []error{registry.ErrUnauthorized}}
-		query    = row{status: 500, body: `{"error":"query failed"}`, message: "query failed", is: []error{registry.ErrUnavailable}}
+		badBody = row{status: 400, body: `{"error":"invalid request body"}`, message: "invalid request body", is: []error{registry.ErrBadRequest}}
+		missing = row{status: 401, body: `{"error":"missing workspace auth token"}`, message: "missing workspace auth token", is: []error{registry.ErrUnauthorized}}
+		invalid = row{status: 401, body: `{"error":"invalid workspace auth token"}`, message: "invalid workspace auth token", is: []error{registry.ErrUnauthorized}}
+		query   = row{status: 500, body: `{"error":"query failed"}`, message: "query failed", is: []error{registry.ErrUnavailable}}
+		bad     = func(text string) row {
+			return row{status: 400, body: `{"error":"` + text + `"}`, message: text, is: []error{registry.ErrBadRequest}}
+		}
+		failed = func(text string) row {
+			return row{status: 500, body: `{"error":"` + text + `"}`, message: text, is: []error{registry.ErrUnavailable}}
+		}
 		busyText = "workspace agent busy — adapter handles retry (native_session)"
 	)
 	everywhere := []row{
@@ -77,9 +83,45 @@ func TestDocumentedErrors(t *testing.T) {
 			{status: 500, body: `{"error":"Internal Server Error"}`, message: "Internal Server Error", is: []error{registry.ErrUnavailable}},
 		},
 		"Delegations": {missing, invalid, query},
-		"Notify":      {badBody, missing, invalid},
+		"Notify": {badBody, missing, invalid,
+			{status: 400, body: `{"error":"message is required"}`, message: "message is required", is: []error{registry.ErrBadRequest}},
+			{status: 404, body: `{"error":"workspace not found"}`, message: "workspace not found", is: []error{registry.ErrNotFound}}},
+		"Peers": {missing, invalid,
+			{status: 404, body: `{"error":"workspace not found"}`, message: "workspace not found", is: []error{registry.ErrNotFound}},
+			failed("lookup failed")},
+		"Discover": {missing, invalid,
+			{status: 400, body: `{"error":"X-Workspace-ID header is required"}`, message: "X-Workspace-ID header is required", is: []error{registry.ErrBadRequest}},
+			{status: 403, body: `{"error":"not authorized to discover this workspace"}`, message: "not authorized to discover this workspace", is: []error{registry.ErrForbidden}},
+			{status: 404, body: `{"error":"workspace not found"}`, message: "workspace not found", is: []error{registry.ErrNotFound}},
+			{status: 503, body: `{"error":"workspace not available","status":"provisioning"}`, message: "workspace not available", is: []error{registry.ErrUnavailable}},
+			{status: 503, body: `{"error":"workspace URL failed safety check"}`, message: "workspace URL failed safety check", is: []error{registry.ErrUnavailable}}},
+		"MayReach": {badBody},
+		"Delegate": {missing, invalid,
+			bad("invalid delegation request"), bad("target_id must be a valid UUID"), bad("self-delegation not permitted")},
+		"RecordDelegation": {badBody, missing, invalid, bad("target_id must be a valid UUID"), failed("failed to record delegation")},
+		"FinishDelegation": {badBody, missing, invalid, bad("status must be 'completed' or 'failed'")},
+		"CommitMemory": {badBody, missing, invalid,
+			bad("scope must be LOCAL, TEAM, or GLOBAL"),
+			{status: 400, body: `{"error":"namespace must be \u003c= 50 characters"}`, message: "namespace must be <= 50 characters", is: []error{registry.ErrBadRequest}},
+			{status: 403, body: `{"error":"only root workspaces can write GLOBAL memories"}`, message: "only root workspaces can write GLOBAL memories", is: []error{registry.ErrForbidden}},
+			failed("failed to store memory")},
+		"Memories": {missing, invalid, failed("search failed")},
+		"DeleteMemory": {missing, invalid, failed("delete failed"),
+			{status: 404, body: `{"error":"memory not found or not owned by this workspace"}`, message: "memory not found or not owned by this workspace", is: []error{registry.ErrNotFound}}},
+		"RequestApproval": {badBody, missing, invalid, failed("failed to create approval")},
+		"Approvals":       {missing, invalid, query},
+		"DecideApproval": {badBody, missing, invalid, bad("decision must be 'approved' or 'denied'"), failed("failed to update"),
+			{status: 404, body: `{"error":"approval not found or already decided"}`, message: "approval not found or already decided", is: []error{registry.ErrNotFound}}},
+		"ReportActivity": {badBody, missing, invalid,
+			bad("invalid activity_type, must be one of: a2a_send, a2a_receive, task_update, agent_log, skill_promotion, memory_write, error"),
+			{status: 403, body: `{"error":"source_id must match authenticated workspace"}`, message: "source_id must match authenticated workspace", is: []error{registry.ErrForbidden}}},
+		"Activities":    {missing, invalid, query, bad("source must be 'canvas' or 'agent'")},
+		"SearchSession": {missing, invalid, query},
 	}
 	for _, e := range endpoints {
+		if own[e.op] == nil {
+			t.Errorf("%s has no documented error", e.op)
+		}
 		for _, r := range append(own[e.op], everywhere...) {
 			t.Run(e.op+"/"+http.StatusText(r.status)+"/"+r.message, func(t *testing.T) {
 				b := serve(t, answer(r.status, r.body, r.header...))

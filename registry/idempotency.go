@@ -6,10 +6,19 @@ package registry
 type repeatable int
 
 const (
-	never  repeatable = iota // a repeat may do it twice, or somebody else owns the rhythm
-	reads                    // changes nothing
-	upsert                   // a repeat leaves what one call leaves
-	keyed                    // carries an idempotency key that the platform honours
+	never   repeatable = iota // a repeat may do it twice, or somebody else owns the rhythm
+	reads                     // changes nothing
+	upsert                    // a repeat leaves what one call leaves
+	removes                   // a repeat finds nothing left to remove, and may be told so
+	keyed                     // carries an idempotency key that the platform honours
 )
 
 func (r repeatable) repeat() bool { return r != never }
+
+// keyedBy is keyed when there is a key, and never without one.
+func keyedBy(key string) repeatable {
+	if key == "" {
+		return never
+	}
+	return keyed
+}

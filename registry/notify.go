@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 )
 
@@ -26,7 +27,12 @@ func (c *Client) Notify(ctx context.Context, r NotifyRequest) error {
 	if r.Message == "" {
 		return errors.New("registry: Notify: no message; the platform refuses an empty one")
 	}
+	for i, a := range r.Attachments {
+		if a.URI == "" || a.Name == "" {
+			return fmt.Errorf("registry: Notify: attachment %d: it needs a URI, as an upload returned it, and a name", i)
+		}
+	}
 	return c.do(ctx, call{
-		op: "Notify", method: http.MethodPost, path: "/workspaces/" + c.workspace + "/notify", asks: never, body: r,
+		op: "Notify", method: http.MethodPost, path: c.own("/notify"), asks: never, body: r,
 	}, nil)
 }

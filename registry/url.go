@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -87,7 +88,46 @@ func visible(s string) bool {
 }
 
 // segment escapes an id for use as one element of a path.
-func segment(id string) string { return url.PathEscape(strings.ToLower(id)) }
+func segment(id string) string { return escape(strings.ToLower(id)) }
+
+// escape is segment for what is no id and keeps its case.
+func escape(text string) string { return url.PathEscape(text) }
+
+// own is a path below this workspace.
+func (c *Client) own(path string) string { return "/workspaces/" + c.workspace + path }
+
+// checkSegment refuses what cannot stand as one element of a path: the platform
+// does not match an escaped slash.
+func checkSegment(what, text string) error {
+	if text == "" || text == "." || text == ".." || strings.ContainsAny(text, "/\x00") {
+		return fmt.Errorf("%s %q cannot be part of an address: use one that is neither empty nor a path", what, excerpt([]byte(text)))
+	}
+	return nil
+}
+
+// checkUUID refuses what the platform answers with a 500.
+func checkUUID(what, id string) error {
+	if !isUUID(strings.ToLower(id)) {
+		return fmt.Errorf("%s %q: use the UUID that the platform gave it", what, excerpt([]byte(id)))
+	}
+	return nil
+}
+
+// isUUID reports whether id is one in lower case, as the platform's database
+// writes them.
+func isUUID(id string) bool {
+	for i := range len(id) {
+		switch c := id[i]; {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
+			return false
+		}
+	}
+	return len(id) == 36
+}
 
 // checkID refuses what would lead to another path than the one meant.
 func checkID(id string) error {
@@ -95,4 +135,27 @@ func checkID(id string) error {
 		return fmt.Errorf("workspace id %q: use the UUID the platform knows the workspace by", excerpt([]byte(id)))
 	}
 	return nil
+}
+
+// query is a query string of pairs, without those that are empty; "" when all
+// are.
+func query(pairs ...string) string {
+	v := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			v.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(v) == 0 {
+		return ""
+	}
+	return "?" + v.Encode()
+}
+
+// count is n for a query, "" for 0.
+func count(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }

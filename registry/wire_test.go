@@ -3,6 +3,7 @@ package registry_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,74 @@ func TestRequestsAreTheContracts(t *testing.T) {
 		{"notify", func(c *registry.Client) error {
 			return c.Notify(t.Context(), registry.NotifyRequest{Message: "hi", Attachments: []registry.Attachment{{URI: "workspace:/a", Name: "a", MIMEType: "text/plain", Size: 3}}})
 		}, "POST", "/workspaces/" + ownID + "/notify", `{"message":"hi","attachments":[{"uri":"workspace:/a","name":"a","mimeType":"text/plain","size":3}]}`, false},
+		{"peers", func(c *registry.Client) error { _, err := c.Peers(t.Context()); return err },
+			"GET", "/registry/" + ownID + "/peers", "", true},
+		{"discover", func(c *registry.Client) error { _, err := c.Discover(t.Context(), strings.ToUpper(peerID)); return err },
+			"GET", "/registry/discover/" + peerID, "", true},
+		{"check-access", func(c *registry.Client) error { _, err := c.MayReach(t.Context(), strings.ToUpper(peerID)); return err },
+			"POST", "/registry/check-access", `{"caller_id":"` + ownID + `","target_id":"` + peerID + `"}`, false},
+		{"delegate", func(c *registry.Client) error {
+			_, err := c.Delegate(t.Context(), registry.DelegateRequest{TargetID: " " + strings.ToUpper(peerID), Task: "say hello", IdempotencyKey: "k1"})
+			return err
+		}, "POST", "/workspaces/" + ownID + "/delegate", `{"target_id":"` + peerID + `","task":"say hello","idempotency_key":"k1"}`, false},
+		{"delegate without a key", func(c *registry.Client) error {
+			_, err := c.Delegate(t.Context(), registry.DelegateRequest{TargetID: peerID, Task: "say hello"})
+			return err
+		}, "POST", "/workspaces/" + ownID + "/delegate", `{"target_id":"` + peerID + `","task":"say hello"}`, false},
+		{"a NUL is taken out, an escaped backslash is not", func(c *registry.Client) error {
+			_, err := c.Delegate(t.Context(), registry.DelegateRequest{TargetID: peerID, Task: "a\x00b\\u0000c"})
+			return err
+		}, "POST", "/workspaces/" + ownID + "/delegate", `{"target_id":"` + peerID + `","task":"ab\\u0000c"}`, false},
+		{"record a delegation", func(c *registry.Client) error { return c.RecordDelegation(t.Context(), "d-1", peerID, "direct") },
+			"POST", "/workspaces/" + ownID + "/delegations/record", `{"target_id":"` + peerID + `","task":"direct","delegation_id":"d-1"}`, false},
+		{"finish a delegation", func(c *registry.Client) error {
+			return c.FinishDelegation(t.Context(), "d 1", registry.DelegationOutcome{Status: registry.DelegationFailed, Error: "e"})
+		}, "POST", "/workspaces/" + ownID + "/delegations/d%201/update", `{"status":"failed","error":"e"}`, false},
+		{"commit a memory", func(c *registry.Client) error {
+			_, err := c.CommitMemory(t.Context(), registry.CommitMemoryRequest{Content: "team fact about rockets", Scope: registry.MemoryTeam, Namespace: "facts"})
+			return err
+		}, "POST", "/workspaces/" + ownID + "/memories", `{"content":"team fact about rockets","scope":"TEAM","namespace":"facts"}`, false},
+		{"commit a memory of the default scope", func(c *registry.Client) error {
+			_, err := c.CommitMemory(t.Context(), registry.CommitMemoryRequest{Content: "c"})
+			return err
+		}, "POST", "/workspaces/" + ownID + "/memories", `{"content":"c","scope":"LOCAL"}`, false},
+		{"all memories", func(c *registry.Client) error { _, err := c.Memories(t.Context(), registry.MemoryQuery{}); return err },
+			"GET", "/workspaces/" + ownID + "/memories", "", false},
+		{"some memories", func(c *registry.Client) error {
+			_, err := c.Memories(t.Context(), registry.MemoryQuery{Text: "a&b ü", Scope: registry.MemoryTeam, Namespace: "facts", Limit: 1})
+			return err
+		}, "GET", "/workspaces/" + ownID + "/memories?limit=1&namespace=facts&q=a%26b+%C3%BC&scope=TEAM", "", false},
+		{"delete a memory", func(c *registry.Client) error { return c.DeleteMemory(t.Context(), strings.ToUpper(thingID)) },
+			"DELETE", "/workspaces/" + ownID + "/memories/" + thingID, "", false},
+		{"request an approval", func(c *registry.Client) error {
+			_, err := c.RequestApproval(t.Context(), registry.RequestApprovalRequest{Action: "deploy", Reason: "because", TaskID: "t1", Context: []byte(`{"x":1}`)})
+			return err
+		}, "POST", "/workspaces/" + ownID + "/approvals", `{"action":"deploy","reason":"because","task_id":"t1","context":{"x":1}}`, false},
+		{"request an approval of the least", func(c *registry.Client) error {
+			_, err := c.RequestApproval(t.Context(), registry.RequestApprovalRequest{Action: "rm -rf"})
+			return err
+		}, "POST", "/workspaces/" + ownID + "/approvals", `{"action":"rm -rf"}`, false},
+		{"approvals", func(c *registry.Client) error { _, err := c.Approvals(t.Context()); return err },
+			"GET", "/workspaces/" + ownID + "/approvals", "", false},
+		{"decide", func(c *registry.Client) error {
+			return c.DecideApproval(t.Context(), thingID, registry.ApprovalDenied, "eve")
+		},
+			"POST", "/workspaces/" + ownID + "/approvals/" + thingID + "/decide", `{"decision":"denied","decided_by":"eve"}`, false},
+		{"report activity", func(c *registry.Client) error {
+			return c.ReportActivity(t.Context(), registry.ActivityReport{Type: registry.ActivityAgentLog, Summary: "did a thing", Metadata: []byte(`{"k":1}`), Duration: 12*time.Millisecond + 999})
+		}, "POST", "/workspaces/" + ownID + "/activity", `{"activity_type":"agent_log","summary":"did a thing","duration_ms":12,"metadata":{"k":1}}`, false},
+		{"report activity with all there is", func(c *registry.Client) error {
+			return c.ReportActivity(t.Context(), registry.ActivityReport{
+				Type: registry.ActivityError, Method: "message/send", Summary: "s", TargetID: strings.ToUpper(peerID), Status: "error", ErrorDetail: "stack",
+				Duration: 1 << 62, Request: []byte(`{"a":[1]}`), Response: []byte(`"str"`),
+			})
+		}, "POST", "/workspaces/" + ownID + "/activity", `{"activity_type":"error","method":"message/send","summary":"s","target_id":"` + peerID + `","status":"error","error_detail":"stack","duration_ms":2147483647,"request_body":{"a":[1]},"response_body":"str"}`, false},
+		{"activities", func(c *registry.Client) error {
+			_, err := c.Activities(t.Context(), registry.ActivityQuery{Type: registry.ActivityError, Source: registry.FromAgent, Limit: 5})
+			return err
+		}, "GET", "/workspaces/" + ownID + "/activity?limit=5&source=agent&type=error", "", false},
+		{"session search", func(c *registry.Client) error { _, err := c.SearchSession(t.Context(), "hello", 2); return err },
+			"GET", "/workspaces/" + ownID + "/session-search?limit=2&q=hello", "", false},
 		{"notify without attachments", func(c *registry.Client) error {
 			return c.Notify(t.Context(), registry.NotifyRequest{Message: "hi"})
 		}, "POST", "/workspaces/" + ownID + "/notify", `{"message":"hi"}`, false},
@@ -74,7 +143,7 @@ func TestRequestsAreTheContracts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, org := range []string{"", "org-1"} {
 				b := serve(t, func(w http.ResponseWriter, r *http.Request) {
-					if strings.HasSuffix(r.URL.Path, "/delegations") {
+					if r.Method == http.MethodGet && slices.ContainsFunc(endpoints, func(e endpoint) bool { return e.list() && e.path == r.URL.Path }) {
 						answer(200, `[]`)(w, r)
 						return
 					}
@@ -153,7 +222,7 @@ func TestUnknownKeysAreIgnored(t *testing.T) {
 	for _, e := range endpoints {
 		t.Run(e.op, func(t *testing.T) {
 			body := `{"status":"ok","later":{"deep":[1]},"jsonrpc":"2.0","result":{}}`
-			if e.op == "Delegations" {
+			if e.list() {
 				body = `[{"id":"1","later":true}]`
 			}
 			if err := e.call(t.Context(), serve(t, answer(200, body)).client(t)); err != nil {
