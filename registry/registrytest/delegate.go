@@ -23,6 +23,8 @@ type Delegation struct {
 // How many bytes of an answer the platform shows.
 const (
 	summaryBytes = 80
+	taskBytes    = 100
+	eventBytes   = 200
 	previewBytes = 300
 )
 
@@ -55,6 +57,11 @@ func (w *row) addDelegation(d Delegation) *Delegation {
 		d.CreatedAt = time.Now()
 	}
 	w.delegations = append(w.delegations, &d)
+	method := "delegate_result"
+	if strings.HasPrefix(d.Summary, "Delegating to ") {
+		method = "delegate"
+	}
+	w.log(Activity{Type: "delegation", SourceID: d.SourceID, TargetID: d.TargetID, Method: method, CreatedAt: d.CreatedAt, of: &d})
 	return &d
 }
 
@@ -83,11 +90,7 @@ func (d *Delegation) describe() map[string]any {
 		"id": d.ID, "type": "delegation", "source_id": d.SourceID, "target_id": d.TargetID,
 		"summary": d.Summary, "status": d.Status, "created_at": timestamp(d.CreatedAt),
 	}
-	preview := d.ResponsePreview
-	if len(preview) > previewBytes {
-		preview = preview[:previewBytes] + "..."
-	}
-	for key, text := range map[string]string{"delegation_id": d.DelegationID, "error": d.Error, "response_preview": preview} {
+	for key, text := range map[string]string{"delegation_id": d.DelegationID, "error": d.Error, "response_preview": preview(d.ResponsePreview, previewBytes)} {
 		if text != "" {
 			m[key] = text
 		}
@@ -151,6 +154,9 @@ func (p *Platform) delegate(x *exchange, id string) {
 		}
 		w.delegateKeys[body.IdempotencyKey] = d
 	}
+	w.emit("DELEGATION_SENT", map[string]any{
+		"delegation_id": d.DelegationID, "target_id": d.TargetID, "task_preview": preview(body.Task, taskBytes),
+	})
 	if !p.closed {
 		p.work.Go(func() { p.runDelegation(w, d, body.Task) })
 	}
@@ -164,6 +170,7 @@ func (p *Platform) delegate(x *exchange, id string) {
 func (p *Platform) runDelegation(w *row, d *Delegation, task string) {
 	p.mu.Lock()
 	d.Status = "dispatched"
+	w.emitStatus(d)
 	p.touch()
 	p.mu.Unlock()
 	// Parts keyed by type, where everybody else writes kind.
@@ -176,6 +183,7 @@ func (p *Platform) runDelegation(w *row, d *Delegation, task string) {
 	}
 	c := call{caller: w.id, target: d.TargetID, body: body, began: time.Now(), onQueued: func(q *queued) {
 		d.Status = "queued" // and never leaves it
+		w.emitStatus(d)
 		q.result = w.addDelegation(Delegation{
 			DelegationID: d.DelegationID, TargetID: d.TargetID, Status: "queued",
 			Summary:         "Delegation queued — target at capacity",
@@ -198,6 +206,7 @@ func (p *Platform) runDelegation(w *row, d *Delegation, task string) {
 	if out.status >= 300 {
 		d.Status, d.Error = "failed", out.errorText()
 		w.addDelegation(Delegation{TargetID: d.TargetID, Summary: "Delegation failed", Status: "failed", Error: d.Error})
+		w.emit("DELEGATION_FAILED", map[string]any{"delegation_id": d.DelegationID, "target_id": d.TargetID, "error": d.Error})
 		return
 	}
 	d.Status = "completed"
@@ -205,6 +214,22 @@ func (p *Platform) runDelegation(w *row, d *Delegation, task string) {
 	if result.complete(out.raw) {
 		w.addDelegation(result)
 	}
+	w.emit("DELEGATION_COMPLETE", map[string]any{
+		"delegation_id": d.DelegationID, "target_id": d.TargetID, "response_preview": preview(answerText(out.raw), eventBytes),
+	})
+}
+
+// emitStatus tells where a delegation stands.
+func (w *row) emitStatus(d *Delegation) {
+	w.emit("DELEGATION_STATUS", map[string]any{"delegation_id": d.DelegationID, "target_id": d.TargetID, "status": d.Status})
+}
+
+// preview cuts a text by bytes, wherever that is.
+func preview(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return text[:n] + "..."
 }
 
 // complete makes a row out of the agent's answer, whatever that is. It reports
@@ -212,10 +237,7 @@ func (p *Platform) runDelegation(w *row, d *Delegation, task string) {
 // is no text, and the answer is then nowhere.
 func (d *Delegation) complete(answer []byte) bool {
 	text := answerText(answer)
-	summary := text
-	if len(summary) > summaryBytes {
-		summary = summary[:summaryBytes] + "..."
-	}
+	summary := preview(text, summaryBytes)
 	if !utf8.ValidString(summary) || hasNUL(text) {
 		return false
 	}

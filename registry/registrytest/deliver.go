@@ -22,6 +22,7 @@ type outcome struct {
 	retryAfter int // seconds; 0 is none
 	busy       bool
 	queued     bool
+	cause      string // why nothing, or not all, came from the agent
 }
 
 // refusal is an answer of the platform's own that says no more than text.
@@ -55,9 +56,11 @@ func (p *Platform) deliver(ctx context.Context, w *row, url string, message []by
 	resp, err := p.agents.Do(req)
 	if err != nil {
 		if mayHaveArrived(err) {
-			return outcome{busy: true}
+			return outcome{busy: true, cause: err.Error()}
 		}
-		return refusal(http.StatusBadGateway, "failed to reach workspace agent")
+		out := refusal(http.StatusBadGateway, "failed to reach workspace agent")
+		out.cause = err.Error()
+		return out
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxA2AAnswer))

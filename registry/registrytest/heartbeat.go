@@ -75,6 +75,7 @@ func (p *Platform) accept(w *row, b Beat) {
 	if b.MonthlySpend <= 0 {
 		b.MonthlySpend = w.beat.MonthlySpend
 	}
+	changed := w.beat.CurrentTask != b.CurrentTask
 	w.beat, w.lastBeat = b, b.At
 	w.beats = append(w.beats, b)
 	if !w.expiry.IsZero() {
@@ -83,19 +84,30 @@ func (p *Platform) accept(w *row, b Beat) {
 	was := w.status
 	if was == "online" && b.RuntimeState == "wedged" {
 		w.become("degraded", b.At)
+		w.emit("WORKSPACE_DEGRADED", map[string]any{"runtime_state": b.RuntimeState, "sample_error": b.SampleError})
 	}
 	if !w.capabilities["status_mgmt"] {
 		if was == "online" && b.ErrorRate >= 0.5 {
 			w.become("degraded", b.At)
+			w.emit("WORKSPACE_DEGRADED", map[string]any{"error_rate": b.ErrorRate, "sample_error": b.SampleError})
 		}
 		if was == "degraded" && b.ErrorRate < 0.1 && b.RuntimeState == "" {
 			w.become("online", b.At)
+			w.emit("WORKSPACE_ONLINE", map[string]any{})
 		}
 	}
-	if was == "offline" || was == "provisioning" {
+	switch was {
+	case "offline":
 		w.become("online", b.At)
+		w.emit("WORKSPACE_ONLINE", map[string]any{})
+	case "provisioning":
+		w.become("online", b.At)
+		w.emit("WORKSPACE_ONLINE", map[string]any{"recovered_from": was})
 	}
-	w.event()
+	if changed {
+		w.emit("TASK_UPDATED", map[string]any{"current_task": b.CurrentTask, "active_tasks": b.ActiveTasks})
+	}
+	w.emit("WORKSPACE_HEARTBEAT", map[string]any{"active_tasks": b.ActiveTasks, "uptime_seconds": b.UptimeSeconds})
 	if b.ActiveTasks < w.maxConcurrent {
 		p.drainOne(w)
 	}

@@ -27,10 +27,12 @@ type Platform struct {
 
 	mu       sync.Mutex // guards what follows; never held while talking to anybody
 	rows     map[string]*row
+	added    int // rows so far
 	requests []*Request
 	changed  chan struct{} // closed at every change that Await may wait for
 	buckets  map[string]*bucket
 	scripts  []*script
+	ears     map[*listener]struct{} // who follows events
 	plan     *planner
 	dbDown   bool
 	closed   bool
@@ -51,6 +53,7 @@ type Platform struct {
 type running struct {
 	server *http.Server
 	done   chan struct{} // closed when it accepts no more
+	hangUp func()        // ends what outlives the server: event streams
 }
 
 // NewPlatform starts a platform that ends with the test. It fails the test if
@@ -73,6 +76,7 @@ func Start(opts ...Option) (*Platform, error) {
 		rows:    map[string]*row{},
 		changed: make(chan struct{}),
 		buckets: map[string]*bucket{},
+		ears:    map[*listener]struct{}{},
 	}
 	for _, o := range opts {
 		o.apply(&p.cfg)
@@ -192,6 +196,7 @@ func (p *Platform) Down() {
 	if p.running == nil {
 		return
 	}
+	p.running.hangUp()
 	_ = p.running.server.Close()
 	<-p.running.done
 	p.running = nil
@@ -213,7 +218,10 @@ func (p *Platform) Up() error {
 		return fmt.Errorf("listen again: %w", err)
 	}
 	// No timeouts: the real one has none either.
-	r := &running{server: &http.Server{Handler: http.HandlerFunc(p.serve), ErrorLog: p.errorLog()}, done: make(chan struct{})}
+	ctx, hangUp := context.WithCancel(p.life)
+	r := &running{server: &http.Server{
+		Handler: http.HandlerFunc(p.serve), ErrorLog: p.errorLog(), BaseContext: func(net.Listener) context.Context { return ctx },
+	}, done: make(chan struct{}), hangUp: hangUp}
 	go func() { defer close(r.done); _ = r.server.Serve(l) }()
 	p.running = r
 	return nil

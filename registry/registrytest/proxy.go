@@ -99,7 +99,9 @@ func (p *Platform) forward(c call) outcome {
 	if c.caller == "" || c.patience > 0 {
 		ceiling = 0
 	}
+	began := time.Now()
 	out := p.deliver(p.life, w, url, message, ceiling)
+	p.logCall(c, w, message, out, time.Since(began))
 	if out.busy {
 		return p.busy(c, w, message, messageID)
 	}

@@ -114,6 +114,12 @@ func (p *Platform) redeliver(w *row, q *queued) {
 		q.state = "completed"
 		if q.result != nil { // the only trace that the answer leaves
 			q.result.complete(out.raw)
+			if from := p.rows[q.result.SourceID]; from != nil {
+				from.emit("DELEGATION_COMPLETE", map[string]any{
+					"delegation_id": q.result.DelegationID, "target_id": q.result.TargetID,
+					"response_preview": preview(answerText(out.raw), eventBytes), "via": "queue_drain",
+				})
+			}
 		}
 	}
 }

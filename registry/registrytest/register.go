@@ -43,7 +43,7 @@ func (p *Platform) admit(id, url string, card json.RawMessage, x *exchange) (tok
 	w := p.find(id)
 	if w == nil {
 		w = p.newRow(strings.ToLower(id))
-		p.rows[w.id] = w
+		p.add(w)
 	}
 	if w.status != "removed" {
 		if !strings.HasPrefix(w.url, "http://127.0.0.1") { // the provisioner's own
@@ -55,7 +55,7 @@ func (p *Platform) admit(id, url string, card json.RawMessage, x *exchange) (tok
 	}
 	w.remember(cmp.Or(w.url, url), x.at)
 	w.expiry = x.at.Add(livenessTTL) // the only call that makes the key
-	w.event()
+	w.emit("WORKSPACE_ONLINE", map[string]any{"url": url, "agent_card": stored(card)})
 	if w.liveTokens() == 0 && (x.fault == nil || !x.fault.MintFails) {
 		token = w.issue()
 	}
@@ -82,7 +82,7 @@ func (p *Platform) updateCard(x *exchange) {
 	p.mu.Lock()
 	if w := p.find(body.WorkspaceID); w != nil {
 		w.card = body.AgentCard // a removed one's too
-		w.event()
+		w.emit("AGENT_CARD_UPDATED", map[string]any{"agent_card": stored(body.AgentCard)})
 		p.touch()
 	}
 	p.mu.Unlock()

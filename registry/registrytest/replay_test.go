@@ -243,7 +243,7 @@ func find[T any](m map[string]T, label string) (found T) {
 }
 
 func TestTranscripts(t *testing.T) {
-	for _, s := range slices.Concat(transcriptsOfWorkspaces, transcriptsOfTrouble) {
+	for _, s := range slices.Concat(transcriptsOfWorkspaces, transcriptsOfTrouble, transcriptsOfTools) {
 		t.Run(strings.TrimSuffix(s.file, ".txt"), s.run)
 	}
 }

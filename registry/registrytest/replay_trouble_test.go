@@ -65,7 +65,7 @@ var transcriptsOfTrouble = []transcript{
 			"heartbeat: drained":              at(failingID, "/echo"),
 			"dropped, native_session":         at(failingID, "/drop"),
 		},
-		skip: map[string]string{"activity": noSuchRoute},
+		skip: map[string]string{"activity": "it names sockets"},
 	},
 	{
 		file: "25-production-mode.txt",
@@ -78,7 +78,7 @@ var transcriptsOfTrouble = []transcript{
 				registrytest.WithParent(team))
 		},
 		before: map[string]func(*replay, *block){"list (502": wait(9 * time.Second)},
-		skip:   map[string]string{"discover": noSuchRoute, "test-token": noSuchRoute},
+		skip:   map[string]string{"test-token": noSuchRoute},
 	},
 	{
 		file: "26-rate-limit.txt",
@@ -95,7 +95,7 @@ var transcriptsOfTrouble = []transcript{
 	{
 		file: "28-removed.txt",
 		setup: func(r *replay) {
-			r.row(parentID)
+			r.registered(parentID, "/echo", "")
 			r.registered(goneID, "/echo", "Cqt1zCO9JIpbCRXf30_Qr2ZpslOKfS7U6kORwW0k2ck",
 				registrytest.WithParent(parentID), registrytest.WithRuntime("external"))
 			r.registered(childID, "/echo", "1or0yVKqv0EiAPYisEkisQEQQ0pg2Xjx09zxX5yXfA4",
@@ -109,7 +109,6 @@ var transcriptsOfTrouble = []transcript{
 		skip: map[string]string{
 			"delete": "done through Workspace.Remove", "hard purge": "done through Workspace.Purge",
 			"cascade delete": "done through Workspace.Remove", "SSE/WS": noSuchRoute,
-			"peers": noSuchRoute, "sibling's peers": noSuchRoute, "discover": noSuchRoute,
 		},
 	},
 	{
@@ -122,7 +121,6 @@ var transcriptsOfTrouble = []transcript{
 		before: map[string]func(*replay, *block){
 			"back: first heartbeat": func(r *replay, _ *block) { r.p.DatabaseDown(false) },
 		},
-		skip: map[string]string{"peers": noSuchRoute, "discover": noSuchRoute, "check-access": noSuchRoute},
 	},
 	{
 		file: "31-http-level.txt",

@@ -20,10 +20,14 @@ const (
 type row struct {
 	p             *Platform
 	id            string
+	seq           int // the how-manieth row of the platform
 	name          string
+	role          string
 	runtime       string
 	parent        string
 	tier          int
+	collapsed     bool
+	x, y          float64 // on the canvas
 	maxConcurrent int
 
 	status   string
@@ -52,6 +56,10 @@ type row struct {
 	delegations  []*Delegation
 	delegateKeys map[string]*Delegation // by idempotency key
 	messages     []Notification
+	memories     []Memory
+	kv           map[string]*kvEntry
+	approvals    []*Approval
+	activities   []*Activity
 }
 
 // remember puts the address into the proxy's cache.
@@ -112,7 +120,7 @@ func (w *row) due() (at time.Time, happen func(time.Time)) {
 			if last.IsZero() {
 				last = w.updated
 			}
-			earliest(last.Add(externalStale), func(at time.Time) { w.become("offline", at) })
+			earliest(last.Add(externalStale), w.goOffline)
 		}
 	case "provisioning":
 		earliest(w.updated.Add(provisionTimeout), func(at time.Time) { w.become("failed", at) })
@@ -126,8 +134,13 @@ func (w *row) expire(at time.Time) {
 	switch w.status {
 	case "paused", "hibernated", "removed":
 	default:
-		w.become("offline", at)
+		w.goOffline(at)
 	}
+}
+
+func (w *row) goOffline(at time.Time) {
+	w.become("offline", at)
+	w.emit("WORKSPACE_OFFLINE", map[string]any{})
 }
 
 // nextDue is when time alone will change some row, zero for never. p.mu is held.

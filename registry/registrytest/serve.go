@@ -116,6 +116,12 @@ func (x *exchange) stopsAtCORS() bool {
 // a 404 as on the real platform.
 func (p *Platform) handler(method, path string) func(*exchange) {
 	switch method + " " + path {
+	case "GET /ws":
+		return p.socket
+	case "POST /registry/check-access":
+		return p.checkAccess
+	case "GET /approvals/pending":
+		return p.pendingApprovals
 	case "GET /health":
 		return func(x *exchange) { x.json(http.StatusOK, map[string]any{"status": "ok"}) }
 	case "POST /registry/register":
@@ -124,6 +130,9 @@ func (p *Platform) handler(method, path string) func(*exchange) {
 		return p.heartbeat
 	case "POST /registry/update-card":
 		return p.updateCard
+	}
+	if handle := p.registryHandler(method, path); handle != nil {
+		return handle
 	}
 	rest, ok := strings.CutPrefix(path, "/workspaces/")
 	if !ok {
@@ -152,7 +161,7 @@ func (p *Platform) handler(method, path string) func(*exchange) {
 	case "POST a2a":
 		return with(p.proxy)
 	}
-	return nil
+	return p.subHandler(method, id, sub)
 }
 
 // security sets the headers that every answer of a handler has.

@@ -24,6 +24,9 @@ func (f rowOption) applyRow(w *row) { f(w) }
 // WithName sets the name. Default: the id.
 func WithName(name string) WorkspaceOption { return rowOption(func(w *row) { w.name = name }) }
 
+// WithRole sets the role. Default: none.
+func WithRole(role string) WorkspaceOption { return rowOption(func(w *row) { w.role = role }) }
+
 // WithParent puts the workspace below another one.
 func WithParent(id string) WorkspaceOption {
 	return rowOption(func(w *row) { w.parent = strings.ToLower(id) })
@@ -50,9 +53,16 @@ func (p *Platform) AddWorkspace(id string, opts ...WorkspaceOption) *Workspace {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rows[w.id] = w
+	p.add(w)
 	p.touch()
 	return &Workspace{p, w}
+}
+
+// add makes w a workspace. p.mu is held.
+func (p *Platform) add(w *row) {
+	p.added++
+	w.seq = p.added
+	p.rows[w.id] = w
 }
 
 // Workspace returns a handle on the workspace with this id, nil if there is
@@ -163,6 +173,7 @@ func (w *Workspace) Pause() {
 	w.change(func(r *row) {
 		r.become("paused", time.Now())
 		r.url, r.expiry, r.cachedUntil = "", time.Time{}, time.Time{}
+		r.emit("WORKSPACE_PAUSED", map[string]any{"name": r.name})
 	})
 }
 
@@ -181,6 +192,7 @@ func (w *Workspace) Remove() {
 		r.revoke()
 		r.become("removed", time.Now())
 		r.expiry, r.cachedUntil = time.Time{}, time.Time{}
+		r.emit("WORKSPACE_REMOVED", map[string]any{"cascade_deleted": 0})
 	})
 }
 

@@ -36,19 +36,11 @@ func (w *row) describe() map[string]any {
 	if len(card) == 0 {
 		card = json.RawMessage("null")
 	}
-	var parent any
-	if w.parent != "" {
-		parent = w.parent
-	}
-	var outbound any
-	if !w.lastOutbound.IsZero() {
-		outbound = timestamp(w.lastOutbound)
-	}
 	return map[string]any{
-		"id": w.id, "name": w.name, "role": nil, "tier": w.tier, "status": w.status, "url": w.url,
-		"parent_id": parent, "active_tasks": w.beat.ActiveTasks, "max_concurrent_tasks": w.maxConcurrent,
+		"id": w.id, "name": w.name, "role": orNull(w.role), "tier": w.tier, "status": w.status, "url": w.url,
+		"parent_id": orNull(w.parent), "active_tasks": w.beat.ActiveTasks, "max_concurrent_tasks": w.maxConcurrent,
 		"last_error_rate": w.beat.ErrorRate, "uptime_seconds": w.beat.UptimeSeconds, "runtime": w.runtime,
-		"x": 0, "y": 0, "collapsed": false, "agent_card": stored(card), "last_outbound_at": outbound,
+		"x": w.x, "y": w.y, "collapsed": w.collapsed, "agent_card": stored(card), "last_outbound_at": momentOrNull(w.lastOutbound),
 	}
 }
 
@@ -88,8 +80,26 @@ type Notification struct {
 type Attachment struct {
 	URI      string `json:"uri"`
 	Name     string `json:"name"`
-	MIMEType string `json:"mimeType"`
-	Size     int64  `json:"size"`
+	MIMEType string `json:"mimeType,omitempty"`
+	Size     int64  `json:"size,omitempty"`
+}
+
+// logMessage makes a message to the user an entry of the activity. Its summary
+// is cut by bytes, so that some are lost. p.mu is held.
+func (w *row) logMessage(message string, files []Attachment) {
+	body := map[string]any{"result": message}
+	if len(files) > 0 {
+		parts := []any{}
+		for _, f := range files {
+			parts = append(parts, map[string]any{"kind": "file", "file": f})
+		}
+		body["parts"] = parts
+	}
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return // strings always marshal
+	}
+	w.log(Activity{Type: "a2a_receive", Method: "notify", Summary: "Agent message: " + preview(message, summaryBytes), Status: "ok", Response: raw})
 }
 
 // notify serves POST /workspaces/{id}/notify.
@@ -116,7 +126,12 @@ func (p *Platform) notify(x *exchange, id string) {
 	known := w != nil && w.status != "removed"
 	if known && !hasNUL(body.Message) { // a NUL is answered 200 and lost
 		w.messages = append(w.messages, Notification{At: x.at, Message: body.Message, Attachments: body.Attachments})
-		w.event()
+		w.logMessage(body.Message, body.Attachments)
+		event := map[string]any{"message": body.Message, "workspace_id": w.id, "name": w.name}
+		if len(body.Attachments) > 0 {
+			event["attachments"] = body.Attachments
+		}
+		w.emit("AGENT_MESSAGE", event)
 		p.touch()
 	}
 	p.mu.Unlock()
