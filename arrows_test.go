@@ -101,6 +101,7 @@ func TestTheCoreIsLight(t *testing.T) {
 func TestTheCoreLinksTheseModules(t *testing.T) {
 	want := []string{
 		"github.com/a2aproject/a2a-go/v2",
+		"github.com/coder/websocket",
 		"github.com/fsnotify/fsnotify",
 		"github.com/google/uuid",
 		"github.com/hashicorp/go-cleanhttp",

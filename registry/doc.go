@@ -40,6 +40,12 @@
 // would refuse, or accept and lose, is refused here with an error that names
 // the field.
 //
+// # Events
+//
+// [Client.Events] and [Client.PeerEvents] follow what happens to this workspace
+// and to its peers, and connect again by themselves. The platform repeats
+// nothing: after each [EventConnected], look.
+//
 // # Several in one process
 //
 // A Client belongs to one workspace and holds no state but its connections,

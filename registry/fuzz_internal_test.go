@@ -1,9 +1,15 @@
 package registry
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf8"
 )
 
@@ -62,6 +68,89 @@ func FuzzA2AAnswer(f *testing.F) {
 		}
 		if n > 1 {
 			t.Fatalf("%d of Result, Err and Queued are set: %+v", n, got)
+		}
+	})
+}
+
+// FuzzSSE: whatever stands in a stream, and in whatever pieces it comes, the
+// same events come out, and what is no event is an error.
+func FuzzSSE(f *testing.F) {
+	for _, seed := range []string{
+		": ping\n\ndata: {\"type\":\"X\",\"timestamp\":1,\"data\":{}}\n\n", "data:{\"type\":\"X\"}\r\n\r\n", "data: {\ndata: \"type\":\"X\"}\n\n",
+		"data\n\n", "event: x\nid: 1\n\n", "data: {}", "\n\n\n", ":", "data: \xff\n\n", "data: null\n\ndata: []\n\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		read := func(r io.Reader) (out []string) {
+			for s := newSSEReader(r); ; {
+				data, err := s.next()
+				if err != nil {
+					return append(out, "end: "+err.Error())
+				}
+				e, err := readSSEEvent(data)
+				if (err == nil) != (e.Type != "") {
+					t.Fatalf("%q: event %+v and error %v", data, e, err)
+				}
+				out = append(out, string(data))
+			}
+		}
+		whole, pieces := read(bytes.NewReader(stream)), read(iotest.OneByteReader(bytes.NewReader(stream)))
+		if !slices.Equal(whole, pieces) {
+			t.Fatalf("whole: %q\nin pieces: %q", whole, pieces)
+		}
+		if _, err := readSocketEvent(stream); err == nil && !json.Valid(stream) {
+			t.Fatalf("an event of %q", stream)
+		}
+	})
+}
+
+// FuzzReply: a result is a reply or an error, never both or a panic, and what
+// it says is text.
+func FuzzReply(f *testing.F) {
+	for _, seed := range []string{
+		`null`, `{}`, `"x"`, `{"kind":"message","parts":[{"kind":"text","text":"x"}]}`, `{"task":{"status":{"message":{"parts":[{"raw":"aGk="}]}}}}`,
+		`{"kind":"task","artifacts":[{"parts":[{"file":{"bytes":"%"}}]}]}`, `{"message":{"message":{"parts":[]}}}`, `{"status":{"state":"TASK_STATE_"}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, result []byte) {
+		reply, err := (&A2AResponse{Result: result}).Reply()
+		switch {
+		case err != nil && (reply != nil || !errors.Is(err, ErrUnexpectedAnswer)):
+			t.Fatalf("%+v and %v", reply, err)
+		case reply != nil && reply.Kind != "message" && reply.Kind != "task":
+			t.Fatalf("kind %q", reply.Kind)
+		case reply != nil:
+			if _ = reply.Files(); !utf8.ValidString(reply.Text()) {
+				t.Fatalf("text %q", reply.Text())
+			}
+		}
+	})
+}
+
+// FuzzWithoutNUL: the body stays the JSON it was, but for the NULs.
+func FuzzWithoutNUL(f *testing.F) {
+	for _, seed := range []string{"a\x00b", `\u0000`, `\\u0000`, "\\\x00", `"`, "\u2028<"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		body, err := json.Marshal(map[string]string{text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]string
+		if err := json.Unmarshal(withoutNUL(body), &got); err != nil {
+			t.Fatal(err)
+		}
+		want := strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "")
+		for key, value := range got {
+			if strings.Contains(value, "\x00") || key != value {
+				t.Fatalf("%q became %q", text, value)
+			}
+			if utf8.ValidString(text) && value != want {
+				t.Fatalf("%q became %q, want %q", text, value, want)
+			}
 		}
 	})
 }
