@@ -222,8 +222,8 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 	return nil
 }
 
-// send makes the call and returns whatever the platform answered. It is the
-// only way out of this package.
+// send makes the call and returns whatever the platform answered. It is the way
+// out of this package for all but streams: events and files.
 func (c *Client) send(ctx context.Context, k call) (*answer, error) {
 	var body []byte
 	if k.body != nil {

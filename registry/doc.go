@@ -23,12 +23,13 @@
 //
 // # Repeats
 //
-//	repeated       what only reads; UpdateCard (a repeat leaves what one call
-//	               leaves); Delegate with an idempotency key; DeleteMemory (a
+//	repeated       what only reads; UpdateCard, SetKV without a version and
+//	               others of which a repeat leaves what one call leaves; Delegate
+//	               with an idempotency key; DeleteMemory and other removals (a
 //	               repeat may find nothing left: ErrNotFound)
 //	not repeated   Register, Heartbeat, State (heartbeat.Loop owns their rhythm),
 //	               SendA2A, Notify, CommitMemory, RequestApproval, ReportActivity
-//	               and whatever else a repeat would do twice
+//	               and whatever else a repeat would do twice; files
 //
 // A repeat follows a failure to get an answer, a 429 or a 5xx, after a jittered
 // wait or what Retry-After asks for; see [Retry]. Each method says which it is.

@@ -2,6 +2,9 @@ package registry_test
 
 import (
 	"context"
+	"errors"
+	"io"
+	"strings"
 
 	"github.com/molecule-ai/workspace-runtime-go/registry"
 )
@@ -103,7 +106,120 @@ var endpoints = []endpoint{
 		_, err := c.SearchSession(ctx, "hello", 0)
 		return err
 	}},
+	{"ListKV", "GET", "/workspaces/" + ownID + "/memory", true, `[]`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.ListKV(ctx)
+		return err
+	}},
+	{"GetKV", "GET", "/workspaces/" + ownID + "/memory/k", true, `{"key":"k","value":1}`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.GetKV(ctx, "k")
+		return err
+	}},
+	{"SetKV", "POST", "/workspaces/" + ownID + "/memory", true, `{"version":1}`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.SetKV(ctx, registry.SetKVRequest{Key: "k", Value: []byte(`1`)})
+		return err
+	}},
+	{"DeleteKV", "DELETE", "/workspaces/" + ownID + "/memory/k", true, `{"status":"deleted"}`, func(ctx context.Context, c *registry.Client) error {
+		return c.DeleteKV(ctx, "k")
+	}},
+	{"Secrets", "GET", "/workspaces/" + ownID + "/secrets", true, `[]`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.Secrets(ctx)
+		return err
+	}},
+	{"SecretValues", "GET", "/workspaces/" + ownID + "/secrets/values", true, `{"API":"v1"}`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.SecretValues(ctx)
+		return err
+	}},
+	{"SetSecret", "PUT", "/workspaces/" + ownID + "/secrets", true, `{"status":"saved"}`, func(ctx context.Context, c *registry.Client) error {
+		return c.SetSecret(ctx, "API", "v1")
+	}},
+	{"DeleteSecret", "DELETE", "/workspaces/" + ownID + "/secrets/API", true, `{"status":"deleted"}`, func(ctx context.Context, c *registry.Client) error {
+		return c.DeleteSecret(ctx, "API")
+	}},
+	{"Instructions", "GET", "/workspaces/" + ownID + "/instructions/resolve", true, `{"instructions":"x"}`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.Instructions(ctx)
+		return err
+	}},
+	{"SharedContext", "GET", "/workspaces/" + ownID + "/shared-context", true, `[]`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.SharedContext(ctx, "")
+		return err
+	}},
+	{"Schedules", "GET", "/workspaces/" + ownID + "/schedules", true, `[]`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.Schedules(ctx)
+		return err
+	}},
+	{"CreateSchedule", "POST", "/workspaces/" + ownID + "/schedules", false, `{"id":"1"}`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.CreateSchedule(ctx, registry.CreateScheduleRequest{CronExpr: "*/5 * * * *", Prompt: "do it"})
+		return err
+	}},
+	{"UpdateSchedule", "PATCH", "/workspaces/" + ownID + "/schedules/" + thingID, true, `{"status":"updated"}`, func(ctx context.Context, c *registry.Client) error {
+		on := false
+		return c.UpdateSchedule(ctx, thingID, registry.ScheduleChange{Enabled: &on})
+	}},
+	{"DeleteSchedule", "DELETE", "/workspaces/" + ownID + "/schedules/" + thingID, true, `{"status":"deleted"}`, func(ctx context.Context, c *registry.Client) error {
+		return c.DeleteSchedule(ctx, thingID)
+	}},
+	{"RunSchedule", "POST", "/workspaces/" + ownID + "/schedules/" + thingID + "/run", false, `{"prompt":"do it"}`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.RunSchedule(ctx, thingID)
+		return err
+	}},
+	{"ScheduleHistory", "GET", "/workspaces/" + ownID + "/schedules/" + thingID + "/history", true, `[]`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.ScheduleHistory(ctx, thingID)
+		return err
+	}},
+	{"Tokens", "GET", "/workspaces/" + ownID + "/tokens", true, `{"count":0,"tokens":[]}`, func(ctx context.Context, c *registry.Client) error {
+		for _, err := range c.Tokens(ctx) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{"MintToken", "POST", "/workspaces/" + ownID + "/tokens", false, `{"auth_token":"t"}`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.MintToken(ctx)
+		return err
+	}},
+	{"RevokeToken", "DELETE", "/workspaces/" + ownID + "/tokens/" + thingID, true, `{"status":"revoked"}`, func(ctx context.Context, c *registry.Client) error {
+		return c.RevokeToken(ctx, thingID)
+	}},
+	{"UpdateWorkspace", "PATCH", "/workspaces/" + ownID, true, `{"status":"updated"}`, func(ctx context.Context, c *registry.Client) error {
+		name := "n"
+		_, err := c.UpdateWorkspace(ctx, registry.WorkspaceChange{Name: &name})
+		return err
+	}},
+	{"GitHubToken", "GET", "/workspaces/" + ownID + "/github-installation-token", false, `{"token":"t"}`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.GitHubToken(ctx)
+		return err
+	}},
+	{"UploadFiles", "POST", "/workspaces/" + ownID + "/chat/uploads", false, `{"files":[{"uri":"workspace:/x","name":"x"}]}`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.UploadFiles(ctx, textFile("x.txt", "hello"))
+		return err
+	}},
+	{"DownloadFile", "GET", "/workspaces/" + ownID + "/chat/download", false, `a file`, func(ctx context.Context, c *registry.Client) error {
+		return drain(c.DownloadFile(ctx, "/workspace/x", 0))
+	}},
+	{"DownloadPlugin", "GET", "/workspaces/" + ownID + "/plugins/lint/download", false, `an archive`, func(ctx context.Context, c *registry.Client) error {
+		return drain(c.DownloadPlugin(ctx, "lint", 0))
+	}},
 }
 
 // list reports whether the endpoint answers with an array.
 func (e endpoint) list() bool { return e.ok == `[]` }
+
+// raw reports whether the endpoint answers with something other than JSON.
+func (e endpoint) raw() bool { return strings.HasPrefix(e.op, "Download") }
+
+// textFile is a file to upload.
+func textFile(name, content string) registry.Upload {
+	return registry.Upload{Name: name, MIMEType: "text/plain", Size: int64(len(content)), Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(content)), nil
+	}}
+}
+
+// drain reads a download to its end.
+func drain(d *registry.Download, err error) error {
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, d)
+	return errors.Join(err, d.Close())
+}

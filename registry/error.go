@@ -52,6 +52,10 @@ type Error struct {
 	DeliveryConfirmed *bool  // whether the agent had begun to answer when its answer broke off
 	RowStatus         string // of a workspace that has no address, such as "paused"
 
+	// CurrentVersion is the stored version, 0 for none, of a conditional
+	// [Client.SetKV] that found another; nil otherwise.
+	CurrentVersion *int64
+
 	empty bool // no body at all
 }
 
@@ -140,6 +144,8 @@ func answerError(k call, a *answer) *Error {
 		DeliveryConfirmed *bool           `json:"delivery_confirmed"`
 		Status            string          `json:"status"`
 		RetryAfter        float64         `json:"retry_after"`
+		ExpectedVersion   *int64          `json:"expected_version"`
+		CurrentVersion    int64           `json:"current_version"`
 	}
 	// A key of another type than usual must not hide the others.
 	var wrongType *json.UnmarshalTypeError
@@ -153,6 +159,9 @@ func answerError(k call, a *answer) *Error {
 	e.Message = excerpt([]byte(e.Message))
 	e.Busy, e.NativeSession, e.Restarting, e.Waking = body.Busy, body.NativeSession, body.Restarting, body.Waking
 	e.DeliveryConfirmed, e.RowStatus = body.DeliveryConfirmed, body.Status
+	if body.ExpectedVersion != nil {
+		e.CurrentVersion = &body.CurrentVersion
+	}
 	if e.RetryAfter == 0 && body.RetryAfter > 0 && body.RetryAfter < 1e9 {
 		e.RetryAfter = time.Duration(body.RetryAfter+1) * time.Second
 	}

@@ -100,6 +100,89 @@ func TestWhatIsWrongIsNotSent(t *testing.T) {
 			_, err := c.SearchSession(ctx, "x", -1)
 			return err
 		}, []string{"SearchSession", "limit", "-1", "200"}},
+		{"get a path", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.GetKV(ctx, "a/b")
+			return err
+		}, []string{"GetKV", "key", "a/b"}},
+		{"get what escapes", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.GetKV(ctx, "..")
+			return err
+		}, []string{"GetKV", "key", ".."}},
+		{"delete no key", func(ctx context.Context, c *registry.Client) error { return c.DeleteKV(ctx, "") }, []string{"DeleteKV", "key"}},
+		{"set no key", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.SetKV(ctx, registry.SetKVRequest{Value: []byte(`1`)})
+			return err
+		}, []string{"SetKV", "key"}},
+		{"set a key with a NUL", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.SetKV(ctx, registry.SetKVRequest{Key: "a\x00b", Value: []byte(`1`)})
+			return err
+		}, []string{"SetKV", "key", "NUL"}},
+		{"set nothing", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.SetKV(ctx, registry.SetKVRequest{Key: "k"})
+			return err
+		}, []string{"SetKV", "value", "null"}},
+		{"set for less than nothing", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.SetKV(ctx, registry.SetKVRequest{Key: "k", Value: []byte(`1`), TTL: -1})
+			return err
+		}, []string{"SetKV", "TTL", "positive"}},
+		{"set no secret", func(ctx context.Context, c *registry.Client) error { return c.SetSecret(ctx, "K", "") }, []string{"SetSecret", "value"}},
+		{"delete no secret", func(ctx context.Context, c *registry.Client) error { return c.DeleteSecret(ctx, "") }, []string{"DeleteSecret", "key"}},
+		{"share of nobody", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.SharedContext(ctx, "a/b")
+			return err
+		}, []string{"SharedContext", "id", "UUID"}},
+		{"schedule nothing", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.CreateSchedule(ctx, registry.CreateScheduleRequest{CronExpr: "* * * * *"})
+			return err
+		}, []string{"CreateSchedule", "prompt"}},
+		{"change no schedule", func(ctx context.Context, c *registry.Client) error {
+			return c.UpdateSchedule(ctx, "abc", registry.ScheduleChange{})
+		}, []string{"UpdateSchedule", "schedule id", "abc"}},
+		{"delete no schedule", func(ctx context.Context, c *registry.Client) error { return c.DeleteSchedule(ctx, "abc") }, []string{"DeleteSchedule", "schedule id", "abc"}},
+		{"run no schedule", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.RunSchedule(ctx, "abc")
+			return err
+		}, []string{"RunSchedule", "schedule id", "abc"}},
+		{"history of no schedule", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.ScheduleHistory(ctx, "abc")
+			return err
+		}, []string{"ScheduleHistory", "schedule id", "abc"}},
+		{"revoke no token", func(ctx context.Context, c *registry.Client) error { return c.RevokeToken(ctx, "abc") }, []string{"RevokeToken", "token id", "abc"}},
+		{"upload nothing", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.UploadFiles(ctx)
+			return err
+		}, []string{"UploadFiles", "no files"}},
+		{"upload without a name", func(ctx context.Context, c *registry.Client) error {
+			_, err := c.UploadFiles(ctx, textFile("", "x"))
+			return err
+		}, []string{"UploadFiles", "file 0", "name"}},
+		{"upload too large a file", func(ctx context.Context, c *registry.Client) error {
+			f := textFile("big.bin", "")
+			f.Size = registry.MaxUploadFile + 1
+			_, err := c.UploadFiles(ctx, f)
+			return err
+		}, []string{"UploadFiles", "big.bin", "too large", "26214400"}},
+		{"upload too much", func(ctx context.Context, c *registry.Client) error {
+			f := textFile("big.bin", "")
+			f.Size = registry.MaxUploadFile
+			_, err := c.UploadFiles(ctx, f, f)
+			return err
+		}, []string{"UploadFiles", "too large", "52428800", "fewer files"}},
+		{"upload a header", func(ctx context.Context, c *registry.Client) error {
+			f := textFile("x", "x")
+			f.MIMEType = "text/plain\r\nX: y"
+			_, err := c.UploadFiles(ctx, f)
+			return err
+		}, []string{"UploadFiles", "MIME type"}},
+		{"download what is no path", func(ctx context.Context, c *registry.Client) error {
+			return drain(c.DownloadFile(ctx, "x.txt", 0))
+		}, []string{"DownloadFile", "path", "x.txt", "absolute"}},
+		{"download less than nothing", func(ctx context.Context, c *registry.Client) error {
+			return drain(c.DownloadFile(ctx, "/workspace/x", -1))
+		}, []string{"DownloadFile", "-1", "positive"}},
+		{"download a path as a plugin", func(ctx context.Context, c *registry.Client) error {
+			return drain(c.DownloadPlugin(ctx, "../x", 0))
+		}, []string{"DownloadPlugin", "plugin", "../x"}},
 		{"notify of nothing", func(ctx context.Context, c *registry.Client) error {
 			return c.Notify(ctx, registry.NotifyRequest{})
 		}, []string{"Notify", "message"}},

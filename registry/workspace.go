@@ -92,3 +92,30 @@ func (c *Client) State(ctx context.Context) (*WorkspaceState, error) {
 	}
 	return &out, nil
 }
+
+// WorkspaceChange is what is to change in this workspace's row; what is nil
+// stays.
+type WorkspaceChange struct {
+	Name      *string  `json:"name,omitempty"`      // at most 255 bytes
+	Role      *string  `json:"role,omitempty"`      // at most 1000 bytes
+	Tier      *int     `json:"tier,omitempty"`      // 1 to 4
+	ParentID  *string  `json:"parent_id,omitempty"` // the UUID of a workspace
+	Runtime   *string  `json:"runtime,omitempty"`   // takes effect with the next restart
+	Collapsed *bool    `json:"collapsed,omitempty"`
+	X         *float64 `json:"x,omitempty"` // on the canvas
+	Y         *float64 `json:"y,omitempty"`
+}
+
+// UpdateWorkspace changes this workspace's row: PATCH /workspaces/{id}, and
+// reports whether the change needs a restart of the workspace to take effect.
+// Lines, and in names any of {}[]|>*&!, are [ErrBadRequest]. A success does not
+// prove that every field was stored.
+func (c *Client) UpdateWorkspace(ctx context.Context, change WorkspaceChange) (needsRestart bool, err error) {
+	var out struct {
+		NeedsRestart bool `json:"needs_restart"`
+	}
+	err = c.do(ctx, call{
+		op: "UpdateWorkspace", method: http.MethodPatch, path: c.own(""), asks: upsert, body: change,
+	}, &out)
+	return out.NeedsRestart, err
+}

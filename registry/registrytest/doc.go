@@ -39,8 +39,9 @@
 //
 // # What it leaves out
 //
-// Files, schedules, secrets and everything else that this module's client does
-// not call yet; PostgreSQL's skill in searching; organisation tokens and sessions; the
+// What this module's client does not call; the firing of schedules; restarts
+// after a change of secrets; the cascades of a removal; PostgreSQL's skill in
+// searching; organisation tokens and sessions; the
 // development mode in which routes are open; the message an agent gets after a
 // restart; an outage of the liveness store alone. Tokens are minted atomically,
 // where the real platform may mint several for concurrent registrations.

@@ -33,6 +33,8 @@ type Platform struct {
 	buckets  map[string]*bucket
 	scripts  []*script
 	ears     map[*listener]struct{} // who follows events
+	secrets  map[string]secretValue // of all workspaces
+	rules    []instruction
 	plan     *planner
 	dbDown   bool
 	closed   bool

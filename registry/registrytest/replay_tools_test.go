@@ -1,6 +1,7 @@
 package registrytest_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -146,6 +147,62 @@ var transcriptsOfTools = []transcript{
 	},
 	{file: "18-activity-notify.txt", setup: tools},
 	{
+		file:  "20-secrets-instructions-context.txt",
+		setup: tools,
+		before: map[string]func(*replay, *block){
+			"secrets/values merged": func(r *replay, _ *block) {
+				r.p.SetGlobalSecret("GLOB", "g1")
+				r.p.SetGlobalSecret("API", "global-loses")
+			},
+			"instructions/resolve": func(r *replay, b *block) {
+				if b.label != "instructions/resolve empty" {
+					r.p.AddInstruction("Be nice", "Always be nice.", 5)
+					r.row(toolsID).AddInstruction("Role", "You are a tester.", 0)
+				}
+			},
+			"state paused": func(r *replay, _ *block) { r.row(toolsID).Pause() },
+		},
+		skip: map[string]string{
+			"global secret": "done through Platform.SetGlobalSecret", "global with the same": "done through Platform.SetGlobalSecret",
+			"cleanup": "done with", "create global": "done through Platform.AddInstruction", "create workspace": "done through Workspace.AddInstruction",
+			"config": noSuchRoute, "budget": noSuchRoute, "metrics": noSuchRoute, "plugins": noSuchRoute, "restart without": noSuchRoute,
+			"hibernate": noSuchRoute, "pause": "done through Workspace.Pause", "resume": noSuchRoute,
+		},
+	},
+	{
+		file:  "21-schedules.txt",
+		setup: tools,
+		before: map[string]func(*replay, *block){
+			"patch": thisSchedule(0), "run now": thisSchedule(0), "history": thisSchedule(0),
+			"delete": thisSchedule(0), "delete again": func(*replay, *block) {}, "delete not": func(*replay, *block) {},
+		},
+	},
+	{
+		file: "22-tokens.txt",
+		setup: func(r *replay) {
+			tools(r)
+			r.registered("065cfa50-1571-4d2a-b354-b07f24e4abdf", "/echo", "NFbedhl_kqEpRXPcnanHdNHxqIOUXiOgZm4jy9rheMw")
+		},
+		before: map[string]func(*replay, *block){
+			"revoke newest":         thisToken(toolsID, "1f667034-b8ce-4881-a2b8-3f5e6e50e782", 0),
+			"revoke again":          thisToken(toolsID, "1f667034-b8ce-4881-a2b8-3f5e6e50e782", -1),
+			"revoke own only token": thisToken("065cfa50-1571-4d2a-b354-b07f24e4abdf", "cbc35eb5-c7d4-4594-9496-810ae7a54f46", 0),
+			"51st live": func(r *replay, _ *block) {
+				for r.row(toolsID).LiveTokens() < 50 {
+					r.row(toolsID).IssueToken()
+				}
+			},
+		},
+		skip: map[string]string{"test-token": noSuchRoute},
+	},
+	{
+		file: "23-sse.txt",
+		setup: func(r *replay) {
+			r.registered("7304b04d-1ec7-4728-9442-25332ee0e384", "/echo", "")
+			r.row("7304b04d-1ec7-4728-9442-25332ee0e384").IssueToken()
+		},
+	},
+	{
 		file: "33-canvas-and-peer-payloads.txt",
 		setup: func(r *replay) {
 			r.registered("1f9b78bd-0890-446c-b7b4-0351178ecd32", "/echo", "", external(toolsRootID)...)
@@ -174,5 +231,31 @@ func decide(action string) func(*replay, *block) {
 				b.path = "/workspaces/" + toolsID + "/approvals/" + a.ID + "/decide"
 			}
 		}
+	}
+}
+
+// thisSchedule puts the id that the double gave to the n-th schedule into a
+// path.
+func thisSchedule(n int) func(*replay, *block) {
+	return func(r *replay, b *block) {
+		b.path = uuid.ReplaceAllString(b.path, r.row(toolsID).Schedules()[n].ID)
+		b.path = strings.Replace(b.path, r.row(toolsID).Schedules()[n].ID, toolsID, 1)
+	}
+}
+
+// thisToken puts the id of the newest but n-th valid token into a path; a
+// negative one leaves the recorded id, which is nobody's.
+func thisToken(id, recorded string, n int) func(*replay, *block) {
+	return func(r *replay, b *block) {
+		if n < 0 {
+			return
+		}
+		list := block{method: "GET", path: "/workspaces/" + id + "/tokens", headers: [][2]string{{"Authorization", "Bearer " + adminToken}}}
+		var said struct{ Tokens []struct{ ID string } }
+		_, _, answer, err := r.send(list)
+		if err != nil || json.Unmarshal([]byte(answer), &said) != nil {
+			r.t.Fatalf("list tokens: %s, %v", answer, err)
+		}
+		b.path = strings.Replace(b.path, recorded, said.Tokens[n].ID, 1)
 	}
 }

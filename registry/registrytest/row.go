@@ -60,6 +60,10 @@ type row struct {
 	kv           map[string]*kvEntry
 	approvals    []*Approval
 	activities   []*Activity
+	schedules    []*Schedule
+	secrets      map[string]secretValue
+	files        map[string][]byte // by path; nil is no container
+	plugins      map[string][]byte // archives by name
 }
 
 // remember puts the address into the proxy's cache.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 )
 
 const maxTokens = 50
@@ -64,6 +65,13 @@ func (p *Platform) listTokens(x *exchange, id string) {
 		}
 	}
 	p.mu.Unlock()
+	q := x.r.URL.Query()
+	if n, err := strconv.Atoi(q.Get("offset")); err == nil && n > 0 {
+		infos = infos[min(n, len(infos)):]
+	}
+	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 {
+		infos = infos[:min(n, 200, len(infos))]
+	}
 	x.json(http.StatusOK, map[string]any{"count": len(infos), "tokens": infos})
 }
 

@@ -46,20 +46,17 @@ func (w *row) describe() map[string]any {
 
 // getState serves GET /workspaces/{id}/state.
 func (p *Platform) getState(x *exchange, id string) {
-	if !p.mayCall(x, id) {
+	if !p.mayCall(x, id) || !p.mayCallItself(x, id) {
 		return
 	}
 	p.mu.Lock()
 	w := p.find(id)
-	second := w == nil || w.liveTokens() == 0 || w.accepts(id, x.bearer()) // the operator's token passes only the first check
 	var status string
 	if w != nil {
 		status = w.status
 	}
 	p.mu.Unlock()
 	switch {
-	case !second:
-		x.fail(http.StatusUnauthorized, "invalid workspace auth token")
 	case w == nil:
 		x.json(http.StatusNotFound, map[string]any{"workspace_id": id, "deleted": true})
 	case status == "removed":
