@@ -1,6 +1,7 @@
 package registrytest
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -102,10 +103,8 @@ func subject(x *exchange) string {
 	var body struct {
 		ID          string `json:"id"`
 		WorkspaceID string `json:"workspace_id"`
+		CallerID    string `json:"caller_id"`
 	}
 	x.decode(&body)
-	if body.ID != "" {
-		return body.ID
-	}
-	return body.WorkspaceID
+	return cmp.Or(body.ID, body.WorkspaceID, body.CallerID)
 }
