@@ -59,8 +59,7 @@ type DiscoverResponse struct {
 //
 // [ErrForbidden] means that the two may not talk, that there is no such
 // workspace, or that the database is away. A 503 carries the row's status in
-// RowStatus when the workspace has no address. Neither answer is repeated for
-// long: see [Retry].
+// RowStatus when the workspace has no address.
 func (c *Client) Discover(ctx context.Context, id string) (*DiscoverResponse, error) {
 	if err := checkID(id); err != nil {
 		return nil, fmt.Errorf("registry: Discover: %w", err)

@@ -202,6 +202,26 @@ var transcriptsOfTools = []transcript{
 			r.row("7304b04d-1ec7-4728-9442-25332ee0e384").IssueToken()
 		},
 	},
+	{file: "24-websocket.txt"}, // its frames: TestSocketShowsWhomOneMayTalkTo
+	{
+		file: "34-misc.txt",
+		setup: func(r *replay) {
+			r.registered("bba8a33e-bf57-450f-b1bd-ecb2c0b92ea5", "/echo", "eDBKiL7SHiS9W_zyBOKjqH_wQEO6IZQiGSsIeATCubM")
+			r.patch("bba8a33e-bf57-450f-b1bd-ecb2c0b92ea5", `{"name":"probe-ext-nourl"}`)
+			r.registered("49c12ef0-d5b0-4249-b5b2-e4fd7bec8a8e", "/echo", "XVT9hK_M1fPX0Q0GB2eLckb_FEnf-gMTH9JCpk8fYuQ")
+			r.row("8f6777f2-47f4-4360-b8ca-c9db336c56b7").SetStatus("hibernated")
+		},
+		before: map[string]func(*replay, *block){
+			"heartbeat (200, but stays failed)": setStatus("bba8a33e-bf57-450f-b1bd-ecb2c0b92ea5", "failed"),
+			"heartbeat after the restart": func(r *replay, _ *block) {
+				r.p.Down()
+				if err := r.p.Up(); err != nil {
+					r.t.Fatal(err)
+				}
+			},
+		},
+		skip: map[string]string{"GET /workspaces/:id ": "its address had never been registered"},
+	},
 	{
 		file: "33-canvas-and-peer-payloads.txt",
 		setup: func(r *replay) {
