@@ -27,7 +27,7 @@
 // of all requests fail, [Platform.Down] takes the platform away,
 // [Platform.DatabaseDown] takes its database away. [Workspace.Rotate],
 // [Workspace.RotateFile] and [Workspace.Revoke] are the three ways in which a
-// token ends.
+// token ends. [Platform.CutStreams] breaks the streams of events.
 //
 // # Looking at what happened
 //
@@ -40,9 +40,10 @@
 // # What it leaves out
 //
 // What this module's client does not call; the firing of schedules; restarts
-// after a change of secrets; the cascades of a removal; PostgreSQL's skill in
-// searching; organisation tokens and sessions; the
-// development mode in which routes are open; the message an agent gets after a
-// restart; an outage of the liveness store alone. Tokens are minted atomically,
-// where the real platform may mint several for concurrent registrations.
+// after a change of secrets; the cascades of a removal; shared context, which is
+// always empty; PostgreSQL's skill in searching; organisation tokens and
+// sessions; the development mode in which routes are open; the message an agent
+// gets after a restart; an outage of the liveness store alone. Tokens are minted
+// atomically, where the real platform may mint several for concurrent
+// registrations.
 package registrytest

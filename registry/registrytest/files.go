@@ -2,6 +2,7 @@ package registrytest
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"maps"
 	"mime"
@@ -77,7 +78,7 @@ func (p *Platform) upload(x *exchange, id string) {
 	stored, answers := map[string][]byte{}, []uploadAnswer{}
 	for r := multipart.NewReader(bytes.NewReader(x.body), params["boundary"]); ; {
 		part, err := r.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		var content []byte
