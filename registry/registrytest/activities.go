@@ -29,8 +29,12 @@ type Activity struct {
 	of *Delegation // of which this is the entry; nil for others
 }
 
-// activityKept is how many entries a workspace of the double keeps.
-const activityKept = 1000
+// How many entries a workspace of the double keeps, and how large their bodies
+// may be together.
+const (
+	activityKept  = 1000
+	activityBytes = 16 << 20
+)
 
 // Activities are what the workspace's activity has, oldest first, delegations
 // included.
@@ -58,10 +62,14 @@ func (w *row) log(a Activity) {
 		a.CreatedAt = time.Now()
 	}
 	w.activities = append(w.activities, &a)
-	if n := len(w.activities) - activityKept; n > 0 {
-		w.activities = slices.Delete(w.activities, 0, n)
+	w.activitySize += a.size()
+	for len(w.activities) > activityKept || len(w.activities) > 1 && w.activitySize > activityBytes {
+		w.activitySize -= w.activities[0].size()
+		w.activities = slices.Delete(w.activities, 0, 1)
 	}
 }
+
+func (a *Activity) size() int { return len(a.Request) + len(a.Response) + len(a.Summary) }
 
 // announce tells the listeners of an entry.
 func (w *row) announce(a Activity) {

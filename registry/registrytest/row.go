@@ -60,6 +60,7 @@ type row struct {
 	kv           map[string]*kvEntry
 	approvals    []*Approval
 	activities   []*Activity
+	activitySize int // of their bodies, in bytes
 	schedules    []*Schedule
 	secrets      map[string]secretValue
 	files        map[string][]byte // by path; nil is no container
