@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 	"runtime/jsonrpc":        {},
 	"runtime/task":           {},
 	"runtime/task/filestore": {"runtime/task"},
+	"runtime/task/pgstore":   {"runtime/task"},
 	"runtime/task/push":      {"runtime/task"},
 	"runtime/task/storetest": {"runtime/task"},
 	"runtime":                {"heartbeat", "platformauth", "registry", "runtime/config", "runtime/jsonrpc", "runtime/task", "runtime/task/filestore"},
@@ -80,6 +81,7 @@ var heavy = map[string]string{
 	"go.opentelemetry.io/otel/exporters": "the OTLP exporters link gRPC",
 	"database/sql":                       "no SQL driver in the core",
 	"modernc.org/sqlite":                 "no SQL driver in the core",
+	"github.com/jackc":                   "the PostgreSQL driver: 4 MB; only runtime/task/pgstore knows it",
 	"testing":                            "test code does not belong in an adapter",
 }
 
