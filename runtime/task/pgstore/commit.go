@@ -50,6 +50,7 @@ func (s *Store) Commit(ctx context.Context, ops []task.Op) error {
 			if !answer.made {
 				return s.conflict(answer.at, p)
 			}
+			s.notify(ops)
 			return nil
 		case try < tries && ctx.Err() == nil && (lost(err) || again(err)):
 			pause(ctx, try)

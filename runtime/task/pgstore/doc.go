@@ -42,6 +42,12 @@
 // connection can be had does the caller get [ErrUnknown]; see [Store.Commit] for
 // what happens when it calls again.
 //
+// # Notifications
+//
+// [Store.Watch] tells of what other processes commit to a task, within some
+// milliseconds. They are sent after the commit and at most every 10 ms: in the
+// commit they would have all workspaces of the server wait for each other.
+//
 // # What can go wrong
 //
 //   - The server is away: each call is tried three times within a moment, then it
@@ -56,7 +62,9 @@
 //
 // A pool of pgxpool, of four connections or as many as there are processors,
 // whichever is more; pool_max_conns=N in the connection string changes that, and
-// two are enough for one workspace. With several servers in it,
+// two are enough for one workspace. One more listens once something is watched. With several servers in it,
 // target_session_attrs=read-write finds the primary. A pooler in transaction mode
-// (PgBouncer) needs default_query_exec_mode=exec, at the price of some speed.
+// (PgBouncer) needs default_query_exec_mode=exec, at the price of some speed, and
+// lets no notifications through: followers then see what they follow when they look
+// by themselves.
 package pgstore

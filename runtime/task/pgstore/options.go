@@ -1,6 +1,9 @@
 package pgstore
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // DefaultCallTimeout is how long a call waits for the server's answer.
 const DefaultCallTimeout = 10 * time.Second
@@ -14,10 +17,11 @@ func (f optionFunc) apply(c *config) { f(c) }
 
 type config struct {
 	timeout time.Duration
+	log     *slog.Logger
 }
 
 func newConfig(opts []Option) config {
-	c := config{timeout: DefaultCallTimeout}
+	c := config{timeout: DefaultCallTimeout, log: slog.New(slog.DiscardHandler)}
 	for _, opt := range opts {
 		opt.apply(&c)
 	}
@@ -30,4 +34,14 @@ func newConfig(opts []Option) config {
 // Default: [DefaultCallTimeout].
 func WithCallTimeout(d time.Duration) Option {
 	return optionFunc(func(c *config) { c.timeout = d })
+}
+
+// WithLogger sets where it is said that notifications have stopped and come
+// again; nothing else is logged. Default and nil: nowhere.
+func WithLogger(l *slog.Logger) Option {
+	return optionFunc(func(c *config) {
+		if l != nil {
+			c.log = l
+		}
+	})
 }

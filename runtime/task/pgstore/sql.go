@@ -40,6 +40,8 @@ CREATE TABLE ` + commitsTable + ` (
 	getLayoutSQL  = `SELECT coalesce(max(layout), 0) FROM ` + layoutTable
 	setLayoutSQL  = `INSERT INTO ` + layoutTable + ` VALUES ($1::integer)`
 
+	notifySQL = `SELECT pg_notify($1::text, $2::text)`
+
 	// No server and no network keeps a commit from being decided for so long.
 	forgetSQL = `DELETE FROM ` + commitsTable + ` WHERE workspace = $1::text AND at < now() - interval '1 hour'`
 

@@ -27,9 +27,12 @@ type Store struct {
 	owned     bool   // the pool is closed with the store
 	server    string // for messages
 	workspace string
-	lock      int64 // the workspace's among PostgreSQL's advisory locks
-	writer    int64 // tells the commits of this Store apart from those of others
+	lock      int64  // the workspace's among PostgreSQL's advisory locks
+	writer    int64  // tells the commits of this Store apart from those of others
+	channel   string // of the workspace's notifications
 	ledger    ledger
+	notifier  notifier
+	watches   watches
 }
 
 var _ task.Store = (*Store)(nil)
@@ -38,6 +41,7 @@ func newStore(pool *pgxpool.Pool, workspace string, c config) *Store {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails
 	sum := sha256.Sum256([]byte("workspace-runtime-go/runtime/task/pgstore\x00" + workspace))
+	ctx, cancel := context.WithCancel(context.Background())
 	return &Store{
 		cfg:       c,
 		pool:      pool,
@@ -45,6 +49,9 @@ func newStore(pool *pgxpool.Pool, workspace string, c config) *Store {
 		workspace: workspace,
 		lock:      int64(binary.BigEndian.Uint64(sum[:])),
 		writer:    int64(binary.BigEndian.Uint64(random[:])),
+		channel:   fmt.Sprintf("workspace_runtime_%x", sum[8:24]),
+		notifier:  notifier{pending: map[mark]bool{}, closing: make(chan struct{})},
+		watches:   watches{watchers: map[mark]map[*watcher]bool{}, ctx: ctx, cancel: cancel},
 	}
 }
 
@@ -143,9 +150,12 @@ func pause(ctx context.Context, try int) {
 	}
 }
 
-// Close implements [task.Store]: it waits for the calls that are under way and
-// closes the connections, except those of a pool that was given to [OpenPool].
+// Close implements [task.Store]: it ends the watches, waits for the calls that
+// are under way and closes the connections, except those of a pool that was given
+// to [OpenPool].
 func (s *Store) Close() error {
+	s.notifier.close()
+	s.watches.close()
 	if s.owned {
 		s.pool.Close()
 	}
