@@ -7,6 +7,11 @@
 // The workspace is a real process (this program again) with its tasks in a
 // file; the client speaks to it over loopback, and after each kill it goes on
 // where it was with the id of the last event it has seen.
+//
+//	.ci/postgres go run ./runtime/internal/crash -postgres -cycles 200
+//
+// has the tasks in the PostgreSQL server that PGSTORE_DSN names, and nothing else
+// that one process leaves to the next, as if that one ran on another machine.
 package main
 
 import (
@@ -18,6 +23,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -26,26 +32,27 @@ func main() {
 	cycles := flag.Int("cycles", 1000, "how often to kill the workspace")
 	chunks := flag.Int("chunks", 200, "how many chunks a turn writes")
 	seed := flag.Uint64("seed", 1, "of the moments at which it is killed")
+	postgres := flag.Bool("postgres", false, "keep the tasks in the PostgreSQL server of PGSTORE_DSN")
 	child := flag.String("child", "", "be the workspace, with this directory (used by the program itself)")
 	addr := flag.String("addr", "", "where the workspace listens (used by the program itself)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if *child != "" {
-		if err := workspace(ctx, *child, *addr, *chunks); err != nil {
+		if err := workspace(ctx, *child, *addr, *chunks, *postgres); err != nil {
 			slog.Error("workspace", "error", err)
 			os.Exit(1)
 		}
 		return
 	}
-	if err := parent(ctx, *cycles, *chunks, *seed); err != nil {
+	if err := parent(ctx, *cycles, *chunks, *seed, *postgres); err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
 		os.Exit(1)
 	}
 }
 
 // parent runs the cycles and prints what came out.
-func parent(ctx context.Context, cycles, chunks int, seed uint64) error {
+func parent(ctx context.Context, cycles, chunks int, seed uint64, postgres bool) error {
 	dir, err := os.MkdirTemp("", "crash")
 	if err != nil {
 		return err
@@ -60,7 +67,14 @@ func parent(ctx context.Context, cycles, chunks int, seed uint64) error {
 	c := newClient(addr, chunks)
 	var recovered []time.Duration
 	for cycle := 0; cycle < cycles; cycle++ {
-		cmd := exec.CommandContext(ctx, os.Args[0], "-child", dir, "-addr", addr, "-chunks", fmt.Sprint(chunks))
+		home := dir
+		if postgres {
+			home = filepath.Join(dir, fmt.Sprint("machine-", cycle))
+			if err := os.Mkdir(home, 0o700); err != nil {
+				return err
+			}
+		}
+		cmd := exec.CommandContext(ctx, os.Args[0], "-child", home, "-addr", addr, "-chunks", fmt.Sprint(chunks), fmt.Sprint("-postgres=", postgres))
 		cmd.Stderr = os.Stderr
 		started := time.Now()
 		if err := cmd.Start(); err != nil {

@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/molecule-ai/workspace-runtime-go/runtime"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task/pgstore"
 )
 
 // chunk is the n-th piece of every reply.
@@ -45,14 +47,25 @@ func (w writer) Resume(ctx context.Context, turn *runtime.Turn, reply *runtime.R
 }
 
 // workspace is the process that is killed.
-func workspace(ctx context.Context, dir, addr string, chunks int) error {
-	r, err := runtime.New(writer{chunks},
+func workspace(ctx context.Context, dir, addr string, chunks int, postgres bool) error {
+	opts := []runtime.Option{
 		runtime.WithWorkspaceID("11111111-2222-4333-8444-555555555555"),
 		runtime.WithPlatformURL("http://127.0.0.1:1"), // there is none, which is no matter here
 		runtime.WithConfigDir(dir),
 		runtime.WithAddr(addr),
-		runtime.WithMaxAttempts(1<<20),
-		runtime.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))))
+		runtime.WithMaxAttempts(1 << 20),
+		runtime.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))),
+	}
+	if postgres {
+		// The same name in every life, and another one in every run.
+		store, err := pgstore.Open(ctx, os.Getenv("PGSTORE_DSN"), filepath.Dir(dir))
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		opts = append(opts, runtime.WithTaskStore(store))
+	}
+	r, err := runtime.New(writer{chunks}, opts...)
 	if err != nil {
 		return err
 	}
