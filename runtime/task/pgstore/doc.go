@@ -22,7 +22,7 @@
 // number of workspaces share the tables. A user without the right to make tables
 // needs SELECT, INSERT, UPDATE and DELETE on tables that are there.
 //
-// PostgreSQL 11 and newer have all that is used; it is tested with 15.
+// PostgreSQL 12 is the oldest that knows all that is used; it is tested with 15.
 //
 // # Commits
 //

@@ -35,7 +35,7 @@ func refused(err error) bool {
 	return pgconn.SafeToRetry(err)
 }
 
-// severity is that of an error in English, also from servers before 9.6.
+// severity is that of an error in English; a pooler says it only once.
 func severity(pg *pgconn.PgError) string {
 	if pg.SeverityUnlocalized != "" {
 		return pg.SeverityUnlocalized

@@ -141,7 +141,6 @@ func TestErrorsShowNoPassword(t *testing.T) {
 		"nobody there":    {"postgres://agent:" + password + "@127.0.0.1:1/tasks", "127.0.0.1:1/tasks"},
 		"words":           {"host=127.0.0.1 port=1 user=agent dbname=tasks password=" + password, "127.0.0.1:1/tasks"},
 		"refused":         {"postgres://agent:" + password + "@" + refusing + "/tasks?sslmode=disable", "check the user and the password"},
-		"no such host":    {"postgres://agent:" + password + "@no-such-host.invalid/tasks", "no-such-host.invalid:5432/tasks"},
 		"not encoded":     {"postgres://agent:" + password + "/@127.0.0.1/tasks", "%XX"},
 		"not encoded 2":   {"postgres://agent:%" + password + "@127.0.0.1/tasks", "%XX"},
 		"bad port":        {"postgres://agent:" + password + "@127.0.0.1:port/tasks", "connection string"},
