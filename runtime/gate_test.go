@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -65,4 +66,36 @@ func TestHandlerBeforeRun(t *testing.T) {
 			t.Errorf("%s %s: %d %s, want %d %s", c.method, c.path, w.Code, w.Body, c.status, c.want)
 		}
 	}
+}
+
+// TestBusySaysWhenToComeAgain in both dialects, and over REST.
+func TestBusySaysWhenToComeAgain(t *testing.T) {
+	begun, end := make(chan struct{}, 1), make(chan struct{})
+	url, stop := alone(t, t.TempDir(), runtime.AgentFunc(func(context.Context, *runtime.Turn, *runtime.Reply) error {
+		begun <- struct{}{}
+		<-end
+		return nil
+	}), runtime.WithREST(), runtime.WithLimits(runtime.Limits{Turns: 1, Queued: -1}))
+	defer stop()
+	defer http.DefaultClient.CloseIdleConnections()
+	first := make(chan string, 1)
+	go func() { first <- say(t, url, "m0", "", "hi", nil) }()
+	<-begun
+	for path, body := range map[string]string{
+		"/":                  `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"m1","role":"ROLE_USER","parts":[{"text":"hi"}]}}}`,
+		"/a2a":               `{"jsonrpc":"2.0","id":1,"method":"message/send","params":{"message":{"kind":"message","messageId":"m2","role":"user","parts":[{"kind":"text","text":"hi"}]}}}`,
+		"/rest/message:send": restHello,
+	} {
+		res, err := http.Post(url+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if after := res.Header.Get("Retry-After"); res.StatusCode != http.StatusServiceUnavailable || after == "" || !strings.Contains(string(said), "busy") {
+			t.Errorf("%s: %s, Retry-After %q, %s", path, res.Status, after, said)
+		}
+	}
+	close(end)
+	wantIn(t, "the first message", <-first, "COMPLETED")
 }

@@ -54,13 +54,13 @@ func aloneHandler(t *testing.T, agent runtime.Agent, opts ...runtime.Option) (h 
 			t.Errorf("Run: %v", err)
 		}
 	}
-	for i := 0; ; i++ {
+	for i := 0; ; i++ { // the card is there a moment before messages are let in
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/.well-known/agent-card.json", nil))
-		if w.Code == http.StatusOK {
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		if w.Code != http.StatusServiceUnavailable {
 			return h, stop
 		}
-		if i == 500 {
+		if i == 10_000 {
 			t.Fatal("the workspace does not start")
 		}
 		time.Sleep(2 * time.Millisecond)
