@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"runtime/task/pgstore":   {"runtime/task"},
 	"runtime/task/push":      {"runtime/task"},
 	"runtime/task/storetest": {"runtime/task"},
+	"runtime/tool":           {"registry"},
 	"runtime":                {"heartbeat", "platformauth", "registry", "runtime/config", "runtime/jsonrpc", "runtime/task", "runtime/task/filestore"},
 	"heartbeat/internal":     {"*"},
 	"runtime/internal":       {"*"},

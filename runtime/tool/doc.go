@@ -1,0 +1,27 @@
+// Package tool is one table of tools for every way of calling them: from Go,
+// from a model's function calls, over MCP, from a shell.
+//
+//	table, err := tool.NewTable([]*tool.Tool{weather}, tool.WithRoles(roles))
+//	...
+//	request.Tools = table.Functions()                             // for a chat-completion interface
+//	result, err := table.Call(ctx, call.Name, call.Arguments)     // what the model asked for
+//	answer(result.Text, result.IsError)
+//
+// # A tool
+//
+// [New] makes one of a Go function and a struct; schemas are derived. Before
+// the function is called, the input is checked, and everything that is wrong is
+// said in words a model can act on: the field, what is wrong with it, what to do.
+//
+// # Permission
+//
+// A tool may need an action ([WithAction]), and the table asks its [Roles].
+// Without roles nothing that needs one is allowed.
+//
+// # A call
+//
+// Calls are concurrent, bounded in time, cancelled through their context, and a
+// panic ends none but its own. Each has an identity ([WithCallID]) under which
+// its effects happen at most once, and may say how far it has come ([Report]).
+// [WithObserver] is the one hook: audit trails and traces are made of it.
+package tool
