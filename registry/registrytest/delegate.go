@@ -61,7 +61,7 @@ func (w *row) addDelegation(d Delegation) *Delegation {
 	if strings.HasPrefix(d.Summary, "Delegating to ") {
 		method = "delegate"
 	}
-	w.log(Activity{Type: "delegation", SourceID: d.SourceID, TargetID: d.TargetID, Method: method, CreatedAt: d.CreatedAt, of: &d})
+	w.log(Activity{ID: d.ID, Type: "delegation", SourceID: d.SourceID, TargetID: d.TargetID, Method: method, CreatedAt: d.CreatedAt, of: &d})
 	return &d
 }
 
