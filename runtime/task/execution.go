@@ -79,6 +79,16 @@ func (x *Execution) History() []*a2a.Message {
 	return x.history
 }
 
+// Question is the question of this task that the message answers, nil when it
+// answers none. Unlike the history it has nothing that a caller has sent along.
+// It must not be modified.
+func (x *Execution) Question() *a2a.Message {
+	if n := len(x.before); n > 0 && x.before[n-1].Role == a2a.MessageRoleAgent {
+		return x.before[n-1]
+	}
+	return nil
+}
+
 // WriteText appends text to the reply: one event for each call, and one text
 // part in the task for all that is not separated by other parts. It has the
 // contract of [io.Writer], so it does not keep text. An incomplete character
