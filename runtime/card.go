@@ -10,6 +10,7 @@ import (
 	"github.com/molecule-ai/workspace-runtime-go/heartbeat"
 	"github.com/molecule-ai/workspace-runtime-go/runtime/config"
 	"github.com/molecule-ai/workspace-runtime-go/runtime/jsonrpc"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/tool"
 )
 
 // describe makes the card from the agent's own description and the
@@ -57,7 +58,13 @@ func agentCard(agent Agent, cfg *config.Config, url string, s *settings) (*a2a.A
 		SupportedInterfaces: []*a2a.AgentInterface{
 			{URL: url, ProtocolBinding: a2a.TransportProtocolJSONRPC, ProtocolVersion: "1.0"},
 		},
-		Capabilities:       a2a.AgentCapabilities{Streaming: true, PushNotifications: s.notifier != nil},
+		Capabilities: a2a.AgentCapabilities{
+			Streaming: true, PushNotifications: s.notifier != nil,
+			Extensions: []a2a.AgentExtension{{
+				URI:         tool.MessageIDExtension,
+				Description: "A message id that comes again gets the task that it made.",
+			}},
+		},
 		DefaultInputModes:  d.InputModes,
 		DefaultOutputModes: d.OutputModes,
 		Skills:             []a2a.AgentSkill{},

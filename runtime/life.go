@@ -60,9 +60,12 @@ func (r *Runtime) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.toolbox, err = r.newToolbox(cfg); err != nil {
+		return err
+	}
 	ws := &Workspace{
 		ID: r.set.workspaceID.value, ConfigDir: r.set.configDir, Config: cfg, Logger: r.log,
-		Platform: r.client, State: r.state, announce: r.announce,
+		Platform: r.client, State: r.state, announce: r.announce, toolbox: r.toolbox,
 	}
 	if a, ok := r.agent.(SetUpper); ok {
 		if err := a.SetUp(ctx, ws); err != nil {
@@ -191,9 +194,13 @@ func (r *Runtime) live(ctx context.Context, l net.Listener) error {
 	running.Go(func() { beaten <- r.loop.Run(beating) })
 
 	var failure error
+	toolsUsed := r.toolbox.used
 wait:
 	for {
 		select {
+		case <-toolsUsed:
+			toolsUsed = nil
+			running.Go(func() { r.toolbox.team.Run(ctx) })
 		case <-ctx.Done():
 			break wait
 		case err := <-served:

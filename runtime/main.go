@@ -25,8 +25,20 @@ import (
 //	         and how to mend it
 //	version  say what was built
 //
+// and, for agents that work in a shell, the tools of the workspace; see
+// [Workspace.Tools]:
+//
+//	peers [QUERY]                  who work can be delegated to
+//	info                           who this workspace is
+//	delegate [--async] ID TEXT     hand work to a peer
+//	status [ID]                    how that stands
+//	notify TEXT                    show the user a message
+//	memory commit TEXT             remember
+//	memory recall [QUERY]          recall
+//	tools                          all tools, with their inputs
+//
 // The exit code is 0 after a clean end, 1 when something is wrong and 2 for a
-// sub-command that does not exist.
+// sub-command that does not exist or is not used as it should be.
 func Main(agent Agent, opts ...Option) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -51,6 +63,9 @@ func (p program) run(args []string) int {
 	if len(args) > 0 {
 		command = args[0]
 	}
+	if c, ok := shell[command]; ok {
+		return p.tool(c, args[1:])
+	}
 	if len(args) > 1 {
 		fmt.Fprintf(p.stderr, "too many arguments: %q\n\n%s", args, usage)
 		return 2
@@ -62,6 +77,8 @@ func (p program) run(args []string) int {
 		return p.check()
 	case "version":
 		return p.version()
+	case "tools":
+		return p.tools()
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(p.stdout, usage)
 		return 0
@@ -74,6 +91,16 @@ const usage = `usage:
   (none)   run the workspace
   check    say what is wrong with the configuration and how to mend it
   version  say what was built
+
+tools of the workspace, for agents that work in a shell:
+  peers [QUERY]                  who work can be delegated to
+  info                           who this workspace is
+  delegate [--async] ID TEXT     hand work to a peer
+  status [ID]                    how that stands
+  notify TEXT                    show the user a message
+  memory commit TEXT             remember
+  memory recall [QUERY]          recall
+  tools                          all tools, with their inputs
 `
 
 func (p program) serve() int {

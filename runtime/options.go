@@ -11,6 +11,7 @@ import (
 
 	"github.com/molecule-ai/workspace-runtime-go/heartbeat"
 	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/tool"
 )
 
 // Defaults of the options, exported for those who compute from them.
@@ -36,14 +37,19 @@ type named struct{ value, by string }
 
 // settings is what the options fill in; New checks it.
 type settings struct {
-	store        task.Store
-	turnTimeout  time.Duration
-	turnSilence  time.Duration
-	parallel     bool
-	notifier     task.Notifier
-	who          func(*http.Request) (string, error)
-	rest         bool
-	attempts     int
+	store       task.Store
+	turnTimeout time.Duration
+	turnSilence time.Duration
+	parallel    bool
+	notifier    task.Notifier
+	who         func(*http.Request) (string, error)
+	rest        bool
+	attempts    int
+
+	tools           []*tool.Tool
+	toolObservers   []tool.Observer
+	attachmentRoots []string // nil: not set
+
 	workspaceID  named
 	platformURL  named
 	agentURL     named

@@ -19,6 +19,7 @@ import (
 	"github.com/molecule-ai/workspace-runtime-go/runtime/config"
 	"github.com/molecule-ai/workspace-runtime-go/runtime/jsonrpc"
 	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/tool"
 )
 
 // Runtime is one workspace. Make it with [New]; all methods are safe for
@@ -38,6 +39,7 @@ type Runtime struct {
 	rest          http.Handler // also nil when it is not wanted
 	ownStore      task.Store   // to be closed at the end; nil when there is none
 	storeWarnings []string
+	toolbox       *toolbox
 
 	ran  atomic.Bool                  // Run was called
 	card atomic.Pointer[jsonrpc.Card] // nil until the address is known
@@ -77,6 +79,9 @@ func New(agent Agent, opts ...Option) (*Runtime, error) {
 	if f, ok := agent.(AgentFunc); agent == nil || ok && f == nil {
 		s.faults = append(s.faults, errors.New("the agent is nil; give one that answers messages"))
 	} else if _, err := agentCard(agent, config.Default(), "", s); err != nil {
+		s.faults = append(s.faults, err)
+	}
+	if _, err := tool.NewTable(s.tools); err != nil {
 		s.faults = append(s.faults, err)
 	}
 	if len(s.faults) > 0 {
@@ -199,6 +204,7 @@ func (r *Runtime) turn(ctx context.Context, x *task.Execution) error {
 		label.end()
 		r.ask() // last: it is the agent's code, and may panic
 	}()
+	ctx = tool.WithTask(ctx, turn.TaskID())
 	err := r.answer(ctx, turn, &Reply{x: x, label: label.set})
 	returned = true
 	cause := context.Cause(ctx)

@@ -19,6 +19,7 @@ type Workspace struct {
 	State     *heartbeat.State // what the heartbeats say, for a wedge and for money spent
 
 	announce func() error
+	toolbox  *toolbox
 }
 
 // Announce says that the agent's description has changed: the card is made

@@ -73,18 +73,17 @@ func TestTheModelOfRuntimeConfigIsTheModel(t *testing.T) {
 func TestAKeyWithoutEffectSaysSo(t *testing.T) {
 	_, report := parse(t, `
 plugins: [github]
-delegation: {retry_attempts: 9}
+delegation: {escalate: false}
 sandbox: {backend: docker}
-rbac: {roles: [read-only]}
-hitl: {default_timeout: 1}
+hitl: {bypass_roles: [admin]}
 governance: {enabled: true}
 security_scan: block
 compliance: {prompt_injection: block}
 sub_workspaces: [{name: x}]
 `)
 	wantBrief(t, report,
-		"warning 2:1 plugins", "warning 3:1 delegation", "warning 4:1 sandbox", "warning 5:1 rbac", "warning 6:1 hitl",
-		"warning 7:1 governance", "warning 8:1 security_scan", "warning 9:1 compliance", "warning 10:1 sub_workspaces")
+		"warning 2:1 plugins", "warning 3:14 delegation.escalate", "warning 4:1 sandbox", "warning 5:8 hitl.bypass_roles",
+		"warning 6:1 governance", "warning 7:1 security_scan", "warning 8:1 compliance", "warning 9:1 sub_workspaces")
 
 	// What a template writes out although it is the default asks for nothing,
 	// and what is for the agent reaches it.

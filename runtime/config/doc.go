@@ -71,18 +71,18 @@
 //	a2a.port                              1-65535   8000
 //	a2a.streaming                       * boolean   true
 //	a2a.push_notifications                boolean   true
-//	delegation.retry_attempts           * 0 to 100  3
-//	delegation.retry_delay              * seconds   5
-//	delegation.timeout                  * seconds   120
+//	delegation.retry_attempts             0 to 100  3
+//	delegation.retry_delay                seconds   5
+//	delegation.timeout                    seconds   120
 //	delegation.escalate                 * boolean   true
 //	sandbox.backend                     * choice    subprocess; docker, e2b
 //	sandbox.memory_limit                * size      256m, as Docker writes it
 //	sandbox.timeout                     * seconds   30
-//	rbac.roles                          * texts     [operator]
-//	rbac.allowed_actions                * map       role: [delegate, approve,
+//	rbac.roles                            texts     [operator]
+//	rbac.allowed_actions                  map       role: [delegate, approve,
 //	                                                memory.read, memory.write]
 //	hitl.channels                       * list      [{type: dashboard}]; slack, email
-//	hitl.default_timeout                * seconds   300
+//	hitl.default_timeout                  seconds   300
 //	hitl.bypass_roles                   * texts
 //	governance.enabled                  * boolean   false
 //	governance.toolkit                  * text      microsoft

@@ -20,10 +20,10 @@ func withoutEffect(c *Config) map[string]bool {
 		"idle_prompt_file":    c.IdlePromptFile != d.IdlePromptFile,
 		"a2a.streaming":       !c.A2A.Streaming,
 		"plugins":             len(c.Plugins) > 0,
-		"delegation":          c.Delegation != d.Delegation,
+		"delegation.escalate": !c.Delegation.Escalate,
 		"sandbox":             c.Sandbox != d.Sandbox,
-		"rbac":                !reflect.DeepEqual(c.RBAC, d.RBAC),
-		"hitl":                !c.HITL.isDefault(),
+		"hitl.channels":       !c.HITL.asksOnDashboard(),
+		"hitl.bypass_roles":   len(c.HITL.BypassRoles) > 0,
 		"governance":          !reflect.DeepEqual(c.Governance, d.Governance),
 		"security_scan":       c.SecurityScan != d.SecurityScan,
 		"compliance":          c.Compliance != d.Compliance,
@@ -41,8 +41,7 @@ func (c *Config) warnWithoutEffect(r *reader) {
 	}
 }
 
-func (h HITL) isDefault() bool {
-	d := Default().HITL
-	return h.DefaultTimeout == d.DefaultTimeout && len(h.BypassRoles) == 0 &&
-		len(h.Channels) == 1 && h.Channels[0].Type == d.Channels[0].Type
+// asksOnDashboard reports whether people are asked where the platform asks them.
+func (h HITL) asksOnDashboard() bool {
+	return len(h.Channels) == 1 && h.Channels[0].Type == Default().HITL.Channels[0].Type
 }
