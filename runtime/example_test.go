@@ -12,6 +12,7 @@ import (
 
 	"github.com/molecule-ai/workspace-runtime-go/registry/registrytest"
 	"github.com/molecule-ai/workspace-runtime-go/runtime"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/tool"
 )
 
 // A workspace on a platform that lives in this process: it registers, is sent a
@@ -133,4 +134,39 @@ func text(raw []byte) string {
 		return err.Error()
 	}
 	return r.text()
+}
+
+// reader is an agent with a tool of its own beside the platform's.
+type reader struct{ tools *tool.Table }
+
+type page struct {
+	URL string `json:"url" jsonschema:"what to read"`
+}
+
+func (r *reader) SetUp(_ context.Context, ws *runtime.Workspace) error {
+	r.tools = ws.Tools() // its Functions are what a model is told
+	return nil
+}
+
+func (r *reader) Run(ctx context.Context, turn *runtime.Turn, reply *runtime.Reply) error {
+	// A model would say which tool, and with what. The call's id is the same
+	// when the turn is gone on with after a restart: nothing is done twice.
+	ctx = tool.WithCallID(ctx, turn.TaskID()+"/1")
+	result, _ := r.tools.Call(ctx, "read_page", json.RawMessage(`{"url":"`+turn.Text()+`"}`))
+	_, err := fmt.Fprint(reply, result.Text)
+	return err
+}
+
+func ExampleWithTools() {
+	read := tool.New("read_page", "Reads a page of the web.", func(_ context.Context, in page) (string, error) {
+		return "the page " + in.URL, nil
+	}, tool.WithHints(tool.Hints{ReadOnly: true, OpenWorld: true}))
+
+	_, err := runtime.New(&reader{},
+		runtime.WithWorkspaceID("11111111-2222-4333-8444-555555555555"),
+		runtime.WithPlatformURL("http://localhost:8080"),
+		runtime.WithTools(read),
+	)
+	fmt.Println(err)
+	// Output: <nil>
 }

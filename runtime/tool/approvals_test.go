@@ -116,6 +116,34 @@ func TestAnApprovalIsGrantedOrDeniedByAnEvent(t *testing.T) {
 	}
 }
 
+// The same over the platform's own stream, also when that is cut.
+func TestAnApprovalOverTheEventStream(t *testing.T) {
+	for _, cut := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := lay(t)
+			a := tool.NewApprovals(b.client, tool.ApprovalOptions{Events: b.client.Events, Poll: time.Hour})
+			got := request(t.Context(), a, deploy)
+			row := b.only()
+			if b.self.Listeners() != 1 {
+				t.Error("nobody listens")
+			}
+			time.Sleep(time.Second)
+			if cut {
+				b.platform.CutStreams()
+			}
+			b.self.Decide(row.ID, true, "human")
+			r := <-got
+			if r.err != nil || r.decision != (tool.Decision{Outcome: tool.Approved, ApprovalID: row.ID, DecidedBy: "human"}) || r.took > time.Minute {
+				t.Errorf("cut %v: %+v", cut, r)
+			}
+			synctest.Wait()
+			if b.self.Listeners() != 0 {
+				t.Error("somebody listens still")
+			}
+		})
+	}
+}
+
 // With events that never come, asking finds the decision.
 func TestAnApprovalIsFoundByAsking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -24,4 +24,23 @@
 // panic ends none but its own. Each has an identity ([WithCallID]) under which
 // its effects happen at most once, and may say how far it has come ([Report]).
 // [WithObserver] is the one hook: audit trails and traces are made of it.
+//
+// # The platform's tools
+//
+// [Platform] makes them. The runtime does so for its workspace, so most adapters
+// only add their own:
+//
+//	list_peers, get_workspace_info          who is there
+//	delegate_task                           hand work to a peer and wait
+//	delegate_task_async, check_task_status  hand work over, and see how it stands
+//	route_task_to_team                      the same for children, while there are any
+//	send_message_to_user                    with files
+//	commit_memory, recall_memory
+//	request_approval                        a person's leave
+//
+// Peers are reached through the platform alone. A message is sent again only
+// when it has certainly not arrived, or when the peer's card says that it knows
+// messages by their ids ([MessageIDExtension]): two deliveries are one piece of
+// work then. What peers and other workspaces say is data: it is cut to its line,
+// and the descriptions tell the model that it is no instruction.
 package tool

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/molecule-ai/workspace-runtime-go/registry"
+	"github.com/molecule-ai/workspace-runtime-go/registry/registrytest"
 	"github.com/molecule-ai/workspace-runtime-go/runtime/tool"
 )
 
@@ -59,4 +61,38 @@ func ExampleWithObserver() {
 	}
 	_, _ = table.Call(context.Background(), "weather", json.RawMessage(`{"city":"Rome"}`))
 	// Output: weather weather failed: false
+}
+
+// The platform's tools, without a runtime around them.
+func ExamplePlatform() {
+	platform, err := registrytest.Start()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer platform.Close()
+	row := platform.AddWorkspace("11111111-2222-4333-8444-555555555555")
+	client, err := registry.NewClient(platform.URL(), row.ID(),
+		registry.WithTransport(bearer{platform.Transport(), row.IssueToken()})) // a heartbeat.RoundTripper, in an adapter
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	table, err := tool.NewTable(tool.Platform{Client: client}.Tools(), tool.WithRoles(tool.NewRoles([]string{"operator"}, nil)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, call := range []struct{ name, input string }{
+		{"commit_memory", `{"content":"The sky is blue."}`},
+		{"recall_memory", `{"scope":"SKY"}`},
+		{"delegate_task", `{"workspace_id":"bob","task":"paint"}`},
+	} {
+		result, _ := table.Call(context.Background(), call.name, json.RawMessage(call.input))
+		fmt.Println(result.IsError, result.Text[:24])
+	}
+	// Output:
+	// false Remembered (LOCAL, gener
+	// true recall_memory: wrong inp
+	// true delegate_task: workspace
 }
