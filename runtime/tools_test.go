@@ -63,6 +63,9 @@ func TestAnAgentHasThePlatformsToolsAndItsOwn(t *testing.T) {
 			}))
 		b.run()
 		b.alive()
+		if card := string(b.row.Card()); !strings.Contains(card, tool.MessageIDExtension) {
+			t.Errorf("the platform's card does not say that message ids are known: %s", card)
+		}
 		if _, r := b.say("own {}"); r.text() != "false mine" || len(tasks) != 1 || tasks[0] != r.Result.ID {
 			t.Errorf("%q, tasks %v of %s", r.text(), tasks, r.Result.ID)
 		}

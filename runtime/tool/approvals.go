@@ -27,7 +27,8 @@ const (
 	// DefaultApprovalPoll is how often the platform is asked beside its events.
 	DefaultApprovalPoll = 5 * time.Second
 
-	approvalKept = 24 * time.Hour // how long a decision is remembered for its own call
+	approvalKept = 24 * time.Hour  // how long a decision is remembered for its own call
+	lastLook     = 5 * time.Second // what the platform has to say what became of a request whose time is over
 )
 
 // Outcome is what has become of a request.
@@ -271,7 +272,7 @@ func (a *Approvals) listen(ctx context.Context, decided chan<- registry.Approval
 // ask makes the request at the platform, once. When nobody knows whether an
 // earlier try has made it, the platform's list is searched for it first.
 func (a *Approvals) ask(ctx context.Context, record *approvalRecord, details json.RawMessage) error {
-	for uncertain := record.restored || record.tried; record.ApprovalID == ""; uncertain = true {
+	for uncertain := record.tried; record.ApprovalID == ""; uncertain = true {
 		if uncertain {
 			if err := a.adopt(ctx, record); err != nil {
 				a.opts.Logger.Debug("the platform does not list approvals now", "error", err)
@@ -353,6 +354,13 @@ func (a *Approvals) end(ctx, bounded context.Context, record *approvalRecord, er
 	case record.ApprovalID == "":
 		a.forget(record)
 		return Decision{}, Fail(err, "the platform could not be reached, so nobody could be asked: do not do it, and tell the user")
+	}
+	// It may have been decided in time all the same, while this workspace was
+	// down or the platform was away.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	defer cancel()
+	if row, err := a.client.Approval(last, record.ApprovalID); err == nil && row.Status != registry.ApprovalPending {
+		return a.decide(record, *row), nil
 	}
 	a.change(record, func(r *approvalRecord) { r.Outcome = Expired })
 	return record.decision(), nil

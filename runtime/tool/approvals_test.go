@@ -215,7 +215,26 @@ func TestThePlatformLetsAnApprovalExpire(t *testing.T) {
 		crashed(t, b, dir, "t") // between the request and its answer
 		a := tool.NewApprovals(b.client, tool.ApprovalOptions{Dir: dir})
 		r := <-request(tool.WithTask(t.Context(), "t"), a, deploy)
-		if r.err != nil || r.decision.Outcome != tool.Expired {
+		if r.err != nil || r.decision.Outcome != tool.Expired || r.decision.DecidedBy != "auto-expired" || r.took > time.Second {
+			t.Errorf("%+v", r)
+		}
+		b.only() // the one from before was found
+	})
+}
+
+// A decision that was made in time counts, however late the workspace is back.
+func TestADecisionIsFoundAfterTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, dir := lay(t), t.TempDir()
+		life, kill := context.WithCancel(tool.WithCallID(t.Context(), "c"))
+		before := request(life, tool.NewApprovals(b.client, tool.ApprovalOptions{Dir: dir}), deploy)
+		row := b.only()
+		kill()
+		<-before
+		b.self.Decide(row.ID, true, "human")
+		time.Sleep(time.Hour)
+		r := <-request(tool.WithCallID(t.Context(), "c"), tool.NewApprovals(b.client, tool.ApprovalOptions{Dir: dir}), deploy)
+		if r.err != nil || r.decision.Outcome != tool.Approved || r.took > time.Second {
 			t.Errorf("%+v", r)
 		}
 	})

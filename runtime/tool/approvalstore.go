@@ -62,7 +62,7 @@ func (a *Approvals) load() {
 			a.store.remove(r.CallID)
 			continue
 		}
-		r.restored = true
+		r.restored, r.tried = true, true
 		a.records[r.CallID] = r
 	}
 }

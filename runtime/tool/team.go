@@ -16,9 +16,10 @@ import (
 // How a team is kept.
 const (
 	teamTimeout = 30 * time.Second // of one look
-	teamStale   = 5 * time.Minute  // how long a look is good when no event says otherwise
-	teamSettle  = 500 * time.Millisecond
-	teamRetry   = time.Second // after a look that failed; doubles up to teamStale
+	teamFresh   = 30 * time.Second // how old a look may be that answers a question
+	teamStale   = 5 * time.Minute  // between looks when no event asks for one
+	teamSettle  = 2 * time.Second  // events come in swarms
+	teamRetry   = time.Second      // after a look that failed; doubles up to teamStale
 )
 
 // Team is who a workspace works with, as the platform knows it: peers, children,
@@ -72,10 +73,10 @@ func (t *Team) Run(ctx context.Context) {
 	}
 	failures := 0
 	for ctx.Err() == nil {
-		wait := teamStale
+		wait, wake := teamStale, changed
 		if err := t.Refresh(ctx); err != nil && ctx.Err() == nil {
 			failures++
-			wait = min(teamRetry<<min(failures-1, 9), teamStale)
+			wait, wake = min(teamRetry<<min(failures-1, 9), teamStale), nil
 			t.log.Debug("the team could not be looked at", "error", err, "next", wait)
 		} else {
 			failures = 0
@@ -84,8 +85,8 @@ func (t *Team) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
-		case <-changed:
-			_ = sleep(ctx, teamSettle) // events come in swarms
+		case <-wake:
+			_ = sleep(ctx, teamSettle)
 		}
 		timer.Stop()
 	}
@@ -168,7 +169,7 @@ func (t *Team) childIDs() []string {
 // cannot be, those of an older look have to do.
 func (t *Team) Peers(ctx context.Context) ([]registry.Peer, error) {
 	t.mu.Lock()
-	known, fresh, peers := t.known, time.Since(t.at) < teamStale, slices.Clone(t.peers)
+	known, fresh, peers := t.known, time.Since(t.at) < teamFresh, slices.Clone(t.peers)
 	t.mu.Unlock()
 	if known && fresh {
 		return peers, nil
