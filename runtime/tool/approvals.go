@@ -31,7 +31,7 @@ const (
 	lastLook     = 5 * time.Second // what the platform has to say what became of a request whose time is over
 )
 
-// Outcome is what has become of a request.
+// ApprovalOutcome is what has become of a request.
 type ApprovalOutcome string
 
 // The ways in which a request ends.

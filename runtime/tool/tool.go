@@ -88,8 +88,9 @@ func NotBlank(fields ...string) Option {
 }
 
 // WithSchema changes the schema of the input, as it was derived, before it is
-// used: bounds, patterns, examples. What [check] does not know of JSON Schema is
-// checked by the schema library.
+// used: bounds, patterns, examples. All of JSON Schema is enforced; for types,
+// required and unknown fields, values, bounds, lengths and patterns what is wrong
+// is said in words, for the rest as the schema library says it.
 func WithSchema(change func(*jsonschema.Schema)) Option {
 	return optionFunc(func(t *Tool) { change(t.in.schema) })
 }
