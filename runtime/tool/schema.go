@@ -2,9 +2,10 @@ package tool
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -97,21 +98,54 @@ func schemaJSON(s *jsonschema.Schema) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// input is the schema of a tool's input, made ready for checking.
-type input struct {
-	schema   *jsonschema.Schema
-	resolved *jsonschema.Resolved
+// input is the schema of a tool's input.
+type input struct{ schema *jsonschema.Schema }
+
+// keywords are those of JSON Schema that [input.check] enforces, and those that
+// demand nothing.
+var keywords = []string{
+	"type", "properties", "required", "additionalProperties", "items", "enum", "pattern", "minLength", "maxLength",
+	"minimum", "maximum", "minItems", "maxItems",
+	"title", "description", "default", "examples", "format", "deprecated", "$comment",
 }
 
-func (in *input) resolve() error {
-	for _, name := range in.schema.Required {
-		if in.schema.Properties[name] == nil {
-			return errors.New("its schema requires " + name + ", which is none of its properties")
+// faults finds what a schema asks for that would not be enforced: a rule that
+// only looks like one is worse than none.
+func faults(path string, s *jsonschema.Schema) []error {
+	if s == nil || isFalse(s) {
+		return nil
+	}
+	var all []error
+	at := "its schema"
+	if path != "" {
+		at += " of " + path
+	}
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return []error{fmt.Errorf("%s cannot be written: %w", at, err)}
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return nil // true: it accepts everything
+	}
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		if !slices.Contains(keywords, key) {
+			all = append(all, fmt.Errorf("%s has %q, which is not enforced here; check it in the function and return what Bad makes", at, key))
 		}
 	}
-	var err error
-	if in.resolved, err = in.schema.Resolve(nil); err != nil {
-		return fmt.Errorf("its schema is wrong: %w", err)
+	if len(s.Types) > 1 {
+		all = append(all, fmt.Errorf("%s has several types, which is not enforced here; use one", at))
 	}
-	return nil
+	if _, err := regexp.Compile(s.Pattern); err != nil {
+		all = append(all, fmt.Errorf("%s has a pattern that is wrong: %w", at, err))
+	}
+	for _, name := range s.Required {
+		if s.Properties[name] == nil {
+			all = append(all, fmt.Errorf("%s requires %q, which is none of its properties", at, name))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+		all = append(all, faults(join(path, name), s.Properties[name])...)
+	}
+	return append(append(all, faults(path+"[]", s.Items)...), faults(join(path, "*"), s.AdditionalProperties)...)
 }

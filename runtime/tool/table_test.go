@@ -97,13 +97,16 @@ func TestNewTableNamesEverythingThatIsWrong(t *testing.T) {
 		tool.New("channel", "Takes a channel.", func(context.Context, struct{ C chan int }) (string, error) { return "", nil }),
 		tool.New("pattern", "Has a bad pattern.", func(context.Context, greeting) (string, error) { return "", nil },
 			tool.WithSchema(func(s *jsonschema.Schema) { s.Properties["name"].Pattern = "(" })),
+		tool.New("keyword", "Asks for more.", func(context.Context, greeting) (string, error) { return "", nil },
+			tool.WithSchema(func(s *jsonschema.Schema) { s.Properties["times"].MultipleOf = jsonschema.Ptr(2.0) })),
 	})
 	if err == nil {
 		t.Fatal("a table was made")
 	}
 	for _, want := range []string{
 		"number 0 is nil", `"greet" is there twice`, `"two words": its name must be`, "it has no description",
-		`"nothing": its function is nil`, `"scalar": its input string is no object`, `"channel": its input`, `"pattern": its schema is wrong`,
+		`"nothing": its function is nil`, `"scalar": its input string is no object`, `"channel": its input`, `"pattern": its schema of name has a pattern that is wrong`,
+		`"keyword": its schema of times has "multipleOf", which is not enforced here`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in\n%v", want, err)

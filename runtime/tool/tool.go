@@ -88,9 +88,8 @@ func NotBlank(fields ...string) Option {
 }
 
 // WithSchema changes the schema of the input, as it was derived, before it is
-// used: bounds, patterns, examples. All of JSON Schema is enforced; for types,
-// required and unknown fields, values, bounds, lengths and patterns what is wrong
-// is said in words, for the rest as the schema library says it.
+// used: bounds, lengths, patterns, examples. What it asks for is enforced; a
+// keyword of JSON Schema for which that is not so is an error of [NewTable].
 func WithSchema(change func(*jsonschema.Schema)) Option {
 	return optionFunc(func(t *Tool) { change(t.in.schema) })
 }
@@ -147,28 +146,28 @@ func (t *Tool) build(in, out reflect.Type, noFunction bool, opts []Option) {
 	for _, o := range opts {
 		o.apply(t)
 	}
-	faults := []error{err, t.in.resolve()}
+	wrong := append([]error{err}, faults("", schema)...)
 	if !names.MatchString(t.name) {
-		faults = append(faults, errors.New("its name must be 1 to 64 letters, digits, - and _, and not begin with a digit or -"))
+		wrong = append(wrong, errors.New("its name must be 1 to 64 letters, digits, - and _, and not begin with a digit or -"))
 	}
 	if t.description == "" {
-		faults = append(faults, errors.New("it has no description; say what it does and when to use it"))
+		wrong = append(wrong, errors.New("it has no description; say what it does and when to use it"))
 	}
 	if noFunction {
-		faults = append(faults, errors.New("its function is nil"))
+		wrong = append(wrong, errors.New("its function is nil"))
 	}
 	if t.timeout < 0 {
-		faults = append(faults, errors.New("its timeout is negative"))
+		wrong = append(wrong, errors.New("its timeout is negative"))
 	}
 	t.inputJSON, err = schemaJSON(schema)
-	faults = append(faults, err)
+	wrong = append(wrong, err)
 	t.outJSON, err = outputSchema(out)
-	faults = append(faults, err)
+	wrong = append(wrong, err)
 	t.function, err = json.Marshal(map[string]any{"type": "function", "function": map[string]any{
 		"name": t.name, "description": t.description, "parameters": t.inputJSON,
 	}})
-	faults = append(faults, err)
-	if err := errors.Join(faults...); err != nil {
+	wrong = append(wrong, err)
+	if err := errors.Join(wrong...); err != nil {
 		t.fault = fmt.Errorf("tool %q: %w", t.name, err)
 	}
 }
