@@ -155,6 +155,10 @@ func (a *Approvals) claim(ctx context.Context, ask ApprovalRequest) (*approvalRe
 		a.mu.Lock()
 		a.load()
 		record := a.records[call]
+		if record != nil && (record.Action != ask.Action || record.Reason != ask.Reason) {
+			a.mu.Unlock() // a leave for one deed is none for another
+			return nil, nil, Bad("", "has the call id of a request for something else", "give each call its own id to WithCallID")
+		}
 		if record == nil {
 			record = a.orphan(task, ask)
 		}

@@ -357,6 +357,23 @@ func TestThePlatformIsAwayWhenAnApprovalIsRequested(t *testing.T) {
 	})
 }
 
+// A leave is for what was asked, also when an id is used twice.
+func TestACallIDIsForOneRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := lay(t)
+		a := tool.NewApprovals(b.client, tool.ApprovalOptions{})
+		ctx := tool.WithCallID(t.Context(), "c")
+		got := request(ctx, a, deploy)
+		b.self.Decide(b.only().ID, true, "human")
+		<-got
+		r := <-request(ctx, a, tool.ApprovalRequest{Action: "delete everything", Reason: deploy.Reason})
+		if !errors.Is(r.err, tool.ErrInput) || r.decision.Outcome != "" {
+			t.Errorf("%+v", r)
+		}
+		b.only()
+	})
+}
+
 // Two that wait for the same call are one request.
 func TestTheSameCallTwiceAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
