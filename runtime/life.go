@@ -63,12 +63,12 @@ func (r *Runtime) Run(ctx context.Context) error {
 	if r.toolbox, err = r.newToolbox(cfg); err != nil {
 		return err
 	}
-	ws := &Workspace{
+	r.workspace = &Workspace{
 		ID: r.set.workspaceID.value, ConfigDir: r.set.configDir, Config: cfg, Logger: r.log,
 		Platform: r.client, State: r.state, announce: r.announce, toolbox: r.toolbox,
 	}
 	if a, ok := r.agent.(SetUpper); ok {
-		if err := a.SetUp(ctx, ws); err != nil {
+		if err := a.SetUp(ctx, r.workspace); err != nil {
 			closed := r.closeEarly(ctx)
 			if ctx.Err() != nil {
 				return closed // told to stop before it began: that is no failure
@@ -193,6 +193,9 @@ func (r *Runtime) live(ctx context.Context, l net.Listener) error {
 	beaten := make(chan error, 1)
 	running.Go(func() { beaten <- r.loop.Run(beating) })
 
+	stopServices := r.startServices(ctx)
+	defer stopServices()
+
 	var failure error
 	toolsUsed := r.toolbox.used
 wait:
@@ -216,11 +219,11 @@ wait:
 			// stay: who exits is started again, and would come back as a ghost.
 		}
 	}
-	return errors.Join(failure, r.drain(ctx, server, l != nil, endBeats, beaten))
+	return errors.Join(failure, r.drain(ctx, server, l != nil, stopServices, endBeats, beaten))
 }
 
 // drain ends a life in order: turns, heartbeats, server, agent.
-func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, endBeats func(), beaten <-chan error) error {
+func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, stopServices, endBeats func(), beaten <-chan error) error {
 	r.phase.Store(int32(draining))
 	server.SetKeepAlivesEnabled(false) // so that no caller is surprised by the end of an idle connection
 	begin := time.Now()
@@ -232,6 +235,7 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, endB
 	if err := r.engine.Drain(deadline); err != nil {
 		r.log.Warn("turns were cut off at the drain deadline", "error", err)
 	}
+	stopServices()
 	endBeats()
 	if beaten != nil {
 		<-beaten

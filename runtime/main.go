@@ -44,7 +44,7 @@ func Main(agent Agent, opts ...Option) {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	p := program{
 		agent: agent, opts: append([]Option{FromEnv()}, opts...),
-		stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, signals: signals, exit: os.Exit,
 	}
 	os.Exit(p.run(os.Args[1:]))
 }
@@ -53,6 +53,7 @@ func Main(agent Agent, opts ...Option) {
 type program struct {
 	agent          Agent
 	opts           []Option
+	stdin          io.ReadCloser
 	stdout, stderr io.Writer
 	signals        <-chan os.Signal
 	exit           func(code int) // ends the process at once
@@ -65,6 +66,11 @@ func (p program) run(args []string) int {
 	}
 	if c, ok := shell[command]; ok {
 		return p.tool(c, args[1:])
+	}
+	if command != "" {
+		if code, ok := p.command(command, args[1:]); ok {
+			return code
+		}
 	}
 	if len(args) > 1 {
 		fmt.Fprintf(p.stderr, "too many arguments: %q\n\n%s", args, usage)
@@ -80,10 +86,10 @@ func (p program) run(args []string) int {
 	case "tools":
 		return p.tools()
 	case "help", "-h", "-help", "--help":
-		fmt.Fprint(p.stdout, usage)
+		fmt.Fprint(p.stdout, usage+p.commandUsage())
 		return 0
 	}
-	fmt.Fprintf(p.stderr, "unknown sub-command %q\n\n%s", command, usage)
+	fmt.Fprintf(p.stderr, "unknown sub-command %q\n\n%s", command, usage+p.commandUsage())
 	return 2
 }
 

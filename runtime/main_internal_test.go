@@ -3,6 +3,8 @@ package runtime
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -235,5 +237,32 @@ func TestAdvertised(t *testing.T) {
 	}
 	if got := advertised(":1", ""); strings.HasPrefix(got, ":") {
 		t.Errorf("advertised without a name is %q", got)
+	}
+}
+
+func TestMainRunsAnAddedCommand(t *testing.T) {
+	failure := errors.New("not today")
+	var dir string
+	add := WithCommand(Command{Name: "greet", Usage: "say hello", Run: func(_ context.Context, env CommandEnv) error {
+		dir = env.ConfigDir
+		table, err := env.Tools()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(env.Stdout, "hello,", len(table.Tools()) > 0)
+		return failure
+	}})
+	env := goodEnv(t)
+	c := newCommand(t, env)
+	c.opts = append(c.opts, add)
+	if code := c.run([]string{"greet"}); code != 1 || c.out.String() != "hello, true\n" || !strings.Contains(c.err.String(), "not today") || dir != env["CONFIGS_DIR"] {
+		t.Errorf("exit code %d, in %s, says %q and %q", code, dir, c.out.String(), c.err.String())
+	}
+	if code := c.run([]string{"greet", "me"}); code != 2 {
+		t.Errorf("with an argument: exit code %d", code)
+	}
+	c.out.Reset()
+	if c.run([]string{"help"}); !strings.Contains(c.out.String(), "greet") {
+		t.Errorf("help does not name it: %q", c.out.String())
 	}
 }

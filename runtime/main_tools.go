@@ -107,22 +107,28 @@ func (p program) tools() int {
 // table makes the tools of the workspace without running it. A configuration
 // that cannot be read says what is wrong and allows nothing.
 func (p program) table() (*tool.Table, int) {
-	r, err := New(p.agent, p.opts...)
+	table, err := p.makeTable()
 	if err != nil {
 		fmt.Fprintln(p.stderr, err)
 		return nil, 1
+	}
+	return table, 0
+}
+
+func (p program) makeTable() (*tool.Table, error) {
+	r, err := New(p.agent, p.opts...)
+	if err != nil {
+		return nil, err
 	}
 	cfg, _, err := config.Load(r.set.configDir, r.set.getenv)
 	if err != nil {
-		fmt.Fprintln(p.stderr, err)
-		return nil, 1
+		return nil, err
 	}
 	tools, err := r.newToolbox(cfg)
 	if err != nil {
-		fmt.Fprintln(p.stderr, err)
-		return nil, 1
+		return nil, err
 	}
-	return tools.table, 0
+	return tools.table, nil
 }
 
 // untilSignal is a context that the first signal ends; the second one ends the

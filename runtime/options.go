@@ -59,6 +59,8 @@ type settings struct {
 	addr         string
 	listener     net.Listener
 	noServer     bool
+	services     []service
+	commands     []Command
 	transport    http.RoundTripper
 	tokens       heartbeat.TokenStore
 	ownTransport bool // made here, so closed here
@@ -77,6 +79,15 @@ type settings struct {
 // bad keeps a fault: what was set, to which value, and what to do.
 func (s *settings) bad(name, value, remedy string) {
 	s.faults = append(s.faults, fmt.Errorf("%s=%q %s", name, value, remedy))
+}
+
+// Options makes one option of several, in their order.
+func Options(opts ...Option) Option {
+	return optionFunc(func(s *settings) {
+		for _, o := range opts {
+			o.apply(s)
+		}
+	})
 }
 
 // WithWorkspaceID sets the id the platform knows this workspace by, a UUID.

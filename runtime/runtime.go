@@ -40,6 +40,7 @@ type Runtime struct {
 	ownStore      task.Store   // to be closed at the end; nil when there is none
 	storeWarnings []string
 	toolbox       *toolbox
+	workspace     *Workspace // what the agent and the services are given
 
 	ran  atomic.Bool                  // Run was called
 	card atomic.Pointer[jsonrpc.Card] // nil until the address is known

@@ -1,0 +1,57 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime"
+)
+
+// TestServicesLiveBesideTheTurns: from serving on until the last turn is over,
+// whatever becomes of one of them.
+func TestServicesLiveBesideTheTurns(t *testing.T) {
+	var log buffer
+	begun, ended := make(chan *runtime.Workspace, 1), make(chan struct{})
+	inTurn := make(chan struct{})
+	b := lay(t, false, runtime.AgentFunc(func(ctx context.Context, _ *runtime.Turn, reply *runtime.Reply) error {
+		close(inTurn)
+		<-ctx.Done()
+		select {
+		case <-ended:
+			return errors.New("the service is gone before the turn")
+		default:
+		}
+		_, err := reply.Write([]byte("done"))
+		return err
+	}),
+		runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+		runtime.WithDrainTimeout(runtime.DefaultDrainTimeout/8),
+		runtime.WithService("good", func(ctx context.Context, ws *runtime.Workspace) error {
+			begun <- ws
+			<-ctx.Done()
+			close(ended)
+			return ctx.Err()
+		}),
+		runtime.WithService("failing", func(context.Context, *runtime.Workspace) error { return errors.New("out of order") }),
+		runtime.WithService("panicking", func(context.Context, *runtime.Workspace) error { panic("ouch") }),
+	)
+	b.run()
+	if ws := <-begun; ws.ID != workspaceID || ws.Tools() == nil {
+		t.Errorf("the service is given %+v", ws)
+	}
+	b.alive()
+	go b.platform.Say(t.Context(), workspaceID, "hi") //nolint:errcheck // it is the turn that counts
+	<-inTurn
+	if err := b.end(); err != nil {
+		t.Error(err)
+	}
+	<-ended
+	for _, want := range []string{"out of order", "ouch", "service=failing", "service=panicking"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, log.String())
+		}
+	}
+}
