@@ -45,7 +45,7 @@ func (g *team) start(id string, agent runtime.Agent) {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	ws, err := runtime.New(agent,
+	ws, err := runtime.New(agent, runtime.WithTools(),
 		runtime.WithWorkspaceID(id), runtime.WithPlatformURL(g.platform.URL()), runtime.WithConfigDir(g.dirs[id]),
 		runtime.WithoutServer(), runtime.WithAgentURL("http://"+host), runtime.WithTransport(g.platform.Transport()),
 		runtime.WithTokenStore(g.pockets[id]), runtime.WithDrainTimeout(20*time.Millisecond))

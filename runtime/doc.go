@@ -48,9 +48,9 @@
 //
 // # Tools
 //
-// [Workspace.Tools] is one table of what the agent can do at the platform: find
-// peers and delegate to them, message its user, remember, ask a person for
-// leave; and of tools of the adapter's own ([WithTools]). A model gets its
+// With [WithTools], [Workspace.Tools] is one table of what the agent can do at
+// the platform: find peers and delegate to them, message its user, remember, ask
+// a person for leave; and of tools of the adapter's own. A model gets its
 // functions, a shell the sub-commands of [Main], and rbac of config.yaml is
 // enforced for both. [Workspace.Team] follows who the workspace works with.
 // Nothing of this starts until it is asked for. See package tool.

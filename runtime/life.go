@@ -60,8 +60,10 @@ func (r *Runtime) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.toolbox, err = r.newToolbox(cfg); err != nil {
-		return err
+	if r.set.makeTools != nil {
+		if r.toolbox, err = r.set.makeTools(r, cfg); err != nil {
+			return err
+		}
 	}
 	r.workspace = &Workspace{
 		ID: r.set.workspaceID.value, ConfigDir: r.set.configDir, Config: cfg, Logger: r.log,
@@ -197,13 +199,16 @@ func (r *Runtime) live(ctx context.Context, l net.Listener) error {
 	defer stopServices()
 
 	var failure error
-	toolsUsed := r.toolbox.used
+	var toolsUsed <-chan struct{} // never, without tools
+	if r.toolbox != nil {
+		toolsUsed = r.toolbox.used
+	}
 wait:
 	for {
 		select {
 		case <-toolsUsed:
 			toolsUsed = nil
-			running.Go(func() { r.toolbox.team.Run(ctx) })
+			running.Go(func() { r.toolbox.follow(ctx) })
 		case <-ctx.Done():
 			break wait
 		case err := <-served:

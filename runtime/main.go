@@ -25,17 +25,7 @@ import (
 //	         and how to mend it
 //	version  say what was built
 //
-// and, for agents that work in a shell, the tools of the workspace; see
-// [Workspace.Tools]:
-//
-//	peers [QUERY]                  who work can be delegated to
-//	info                           who this workspace is
-//	delegate [--async] ID TEXT     hand work to a peer
-//	status [ID]                    how that stands
-//	notify TEXT                    show the user a message
-//	memory commit TEXT             remember
-//	memory recall [QUERY]          recall
-//	tools                          all tools, with their inputs
+// and those of [WithCommand] and [WithTools].
 //
 // The exit code is 0 after a clean end, 1 when something is wrong and 2 for a
 // sub-command that does not exist or is not used as it should be.
@@ -64,9 +54,6 @@ func (p program) run(args []string) int {
 	if len(args) > 0 {
 		command = args[0]
 	}
-	if c, ok := shell[command]; ok {
-		return p.tool(c, args[1:])
-	}
 	if command != "" {
 		if code, ok := p.command(command, args[1:]); ok {
 			return code
@@ -83,8 +70,6 @@ func (p program) run(args []string) int {
 		return p.check()
 	case "version":
 		return p.version()
-	case "tools":
-		return p.tools()
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(p.stdout, usage+p.commandUsage())
 		return 0
@@ -97,16 +82,6 @@ const usage = `usage:
   (none)   run the workspace
   check    say what is wrong with the configuration and how to mend it
   version  say what was built
-
-tools of the workspace, for agents that work in a shell:
-  peers [QUERY]                  who work can be delegated to
-  info                           who this workspace is
-  delegate [--async] ID TEXT     hand work to a peer
-  status [ID]                    how that stands
-  notify TEXT                    show the user a message
-  memory commit TEXT             remember
-  memory recall [QUERY]          recall
-  tools                          all tools, with their inputs
 `
 
 func (p program) serve() int {

@@ -51,7 +51,7 @@ func newShellBed(t *testing.T) *shellBed {
 // run runs the binary with arguments.
 func (b *shellBed) run(t *testing.T, args ...string) (code int, out, stderr string) {
 	t.Helper()
-	c := newCommand(t, b.env)
+	c := newCommand(t, b.env, WithTools())
 	code = c.run(args)
 	return code, c.out.String(), c.err.String()
 }
@@ -113,7 +113,7 @@ func TestTheCommandLineSaysHowItIsUsed(t *testing.T) {
 		"memory":                              "usage: memory commit",
 		"memory commit":                       "usage: memory commit",
 		"memory forget x":                     "usage: memory commit",
-		"tools all":                           "too many arguments",
+		"tools all":                           "usage: tools",
 		"peer":                                "unknown sub-command",
 	} {
 		if code, out, stderr := b.run(t, strings.Fields(args)...); code != 2 || out != "" || !strings.Contains(stderr, want) {
@@ -151,7 +151,7 @@ func TestTheCommandLineFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.env["PLATFORM_URL"] = "http://127.0.0.1:9"
-	c := newCommand(t, b.env)
+	c := newCommand(t, b.env, WithTools())
 	c.signals <- syscall.SIGINT // nobody is there, and nobody wants to wait
 	if code := c.run([]string{"peers"}); code != 1 || c.err.Len() == 0 || c.out.Len() != 0 {
 		t.Errorf("exit code %d, %q, %q", code, c.out.String(), c.err.String())

@@ -61,6 +61,7 @@ type settings struct {
 	noServer     bool
 	services     []service
 	commands     []Command
+	makeTools    func(*Runtime, *config.Config) (*toolbox, error) // nil when there are to be none
 	transport    http.RoundTripper
 	tokens       heartbeat.TokenStore
 	ownTransport bool // made here, so closed here

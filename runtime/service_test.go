@@ -39,7 +39,7 @@ func TestServicesLiveBesideTheTurns(t *testing.T) {
 		runtime.WithService("panicking", func(context.Context, *runtime.Workspace) error { panic("ouch") }),
 	)
 	b.run()
-	if ws := <-begun; ws.ID != workspaceID || ws.Tools() == nil {
+	if ws := <-begun; ws.ID != workspaceID || ws.Logger == nil {
 		t.Errorf("the service is given %+v", ws)
 	}
 	b.alive()

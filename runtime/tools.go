@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -17,11 +18,29 @@ const DefaultAttachmentRoot = "/workspace"
 // configuration directory.
 const approvalsDir = ".runtime/approvals"
 
-// WithTools adds tools of the adapter's own to those of the platform; see
-// [Workspace.Tools]. A tool of the same name takes the platform's place. Given
-// several times, they add up.
+// WithTools gives the workspace the platform's tools (see [Workspace.Tools]),
+// for the agent and, as sub-commands of [Main], for shells:
+//
+//	peers [QUERY]                  who work can be delegated to
+//	info                           who this workspace is
+//	delegate [--async] ID TEXT     hand work to a peer
+//	status [ID]                    how that stands
+//	notify TEXT                    show the user a message
+//	memory commit TEXT             remember
+//	memory recall [QUERY]          recall
+//	tools                          all tools, with their inputs
+//
+// Tools of the adapter's own stand beside them; one of the same name takes the
+// platform's place. Given several times, they add up. Default: no tools, and a
+// binary that is most of a megabyte smaller.
 func WithTools(tools ...*tool.Tool) Option {
-	return optionFunc(func(s *settings) { s.tools = append(s.tools, tools...) })
+	return optionFunc(func(s *settings) {
+		s.tools = append(s.tools, tools...)
+		if s.makeTools == nil {
+			s.makeTools = (*Runtime).newToolbox
+			s.commands = append(s.commands, shellCommands()...)
+		}
+	})
 }
 
 // WithToolObserver adds one who sees every call of a tool, refused ones
@@ -43,6 +62,7 @@ type toolbox struct {
 	table     *tool.Table
 	team      *tool.Team
 	approvals *tool.Approvals
+	follow    func(context.Context) // keeps the team up to date until its context ends
 
 	once sync.Once
 	used chan struct{} // closed when somebody has asked
@@ -95,6 +115,7 @@ func (r *Runtime) newToolbox(cfg *config.Config) (*toolbox, error) {
 		return nil, fmt.Errorf("runtime: %w", err)
 	}
 	b.table = table
+	b.follow = b.team.Run
 	b.team.OnChange(table.Change)
 	return b, nil
 }
@@ -106,8 +127,8 @@ func (r *Runtime) newToolbox(cfg *config.Config) (*toolbox, error) {
 // [tool.Table.Call], with the context of the turn.
 //
 // With the first call of Tools or [Workspace.Team] the workspace begins to
-// follow who is in its team. On a Workspace that no Runtime has made, as in a
-// test, the table is empty.
+// follow who is in its team. Without [WithTools], and on a Workspace that no
+// Runtime has made, as in a test, the table is empty.
 func (w *Workspace) Tools() *tool.Table {
 	if w.toolbox == nil {
 		table, _ := tool.NewTable(nil) // an empty table has no fault
@@ -118,8 +139,8 @@ func (w *Workspace) Tools() *tool.Table {
 }
 
 // Team is who this workspace works with, and what the platform tells it to do.
-// It is empty until the workspace is registered, and nil on a Workspace that no
-// Runtime has made.
+// It is empty until the workspace is registered, and nil without [WithTools] and
+// on a Workspace that no Runtime has made.
 func (w *Workspace) Team() *tool.Team {
 	if w.toolbox == nil {
 		return nil
@@ -129,7 +150,8 @@ func (w *Workspace) Team() *tool.Team {
 }
 
 // Approvals ask people for leave, for an agent that does so in its own code
-// instead of leaving it to a model; nil on a Workspace that no Runtime has made.
+// instead of leaving it to a model; nil without [WithTools] and on a Workspace
+// that no Runtime has made.
 func (w *Workspace) Approvals() *tool.Approvals {
 	if w.toolbox == nil {
 		return nil

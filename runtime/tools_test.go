@@ -100,7 +100,7 @@ func TestAnAgentHasThePlatformsToolsAndItsOwn(t *testing.T) {
 
 func TestToolsAreIdleUntilTheyAreUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := lay(t, true, parrot, runtime.WithTokenStore(newPocket()))
+		b := lay(t, true, parrot, runtime.WithTokenStore(newPocket()), runtime.WithTools())
 		b.run()
 		b.alive()
 		time.Sleep(time.Hour)
@@ -137,7 +137,7 @@ func TestRolesOfTheConfigurationAreEnforced(t *testing.T) {
 		{"rbac: {roles: [mine], allowed_actions: {mine: [approve]}}\n", `recall_memory {}`, "true recall_memory: not allowed"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b := lay(t, true, &handy{}, runtime.WithTokenStore(newPocket()))
+			b := lay(t, true, &handy{}, runtime.WithTokenStore(newPocket()), runtime.WithTools())
 			if err := os.WriteFile(filepath.Join(b.dir, "config.yaml"), []byte(c.config), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -152,7 +152,7 @@ func TestRolesOfTheConfigurationAreEnforced(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		b := lay(t, true, &handy{}, runtime.WithTokenStore(newPocket()))
+		b := lay(t, true, &handy{}, runtime.WithTokenStore(newPocket()), runtime.WithTools())
 		if err := os.WriteFile(filepath.Join(b.dir, "config.yaml"), []byte("rbac: [operator\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -47,14 +47,15 @@ func WithHTTP(addr string) Option { return optionFunc(func(s *settings) { s.addr
 // into a file.
 func WithSecret(secret string) Option { return optionFunc(func(s *settings) { s.secret = secret }) }
 
-// Enable gives an adapter's agent the workspace's tools over MCP: the
-// sub-command mcp, and what serves it while the workspace runs.
+// Enable gives an adapter's agent the workspace's tools ([runtime.WithTools])
+// over MCP: the sub-command mcp, and what serves it while the workspace runs.
 func Enable(opts ...Option) runtime.Option {
 	var set settings
 	for _, o := range opts {
 		o.apply(&set)
 	}
 	return runtime.Options(
+		runtime.WithTools(),
 		runtime.WithService("mcp", set.serve),
 		runtime.WithCommand(runtime.Command{
 			Name: "mcp", Usage: "serve the workspace's tools over MCP, on standard input and output", Run: stdio,
@@ -123,6 +124,9 @@ func (set settings) serveHTTP(ctx context.Context, s *Server, ws *runtime.Worksp
 
 // stdio is the sub-command.
 func stdio(ctx context.Context, env runtime.CommandEnv) error {
+	if len(env.Args) > 0 {
+		return runtime.ErrUsage
+	}
 	conn, err := dialSocket(ctx, filepath.Join(env.ConfigDir, socketFile))
 	if err == nil {
 		return relay(ctx, conn, env.Stdin, env.Stdout)
