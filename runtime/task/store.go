@@ -3,6 +3,8 @@ package task
 import (
 	"context"
 	"errors"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
 )
 
 // Store keeps what an [Engine] must not forget: an ordered map of byte strings
@@ -32,6 +34,20 @@ type Store interface {
 
 	// Close gives the store's resources back. Nothing is called after it.
 	Close() error
+}
+
+// Watcher is a [Store] that can tell what other processes have done. It is
+// optional: without it an engine on a shared store looks again and again.
+type Watcher interface {
+	// Watch returns a channel that gets a value some time after another process
+	// has committed something about a task (a value under its key in
+	// [BucketTasks], or an event of it); several changes may come as one value,
+	// and a value may come although nothing has changed. A missed one is not
+	// lost, only late: the engine also looks by itself, less often. stop ends
+	// the watch and gives back what it holds; it is called once, and nothing is
+	// sent after it has returned. The watch ends with ctx as well; the channel
+	// is not closed.
+	Watch(ctx context.Context, id a2a.TaskID) (changed <-chan struct{}, stop func(), err error)
 }
 
 // Bucket names one of the maps of a [Store].
