@@ -196,7 +196,7 @@ func (e *Engine) answer(ctx context.Context, owner string, key messageKey, req *
 	}
 	in := ownInput(req, t.info)
 	t.turn = newTurnState()
-	t.attempt = 0
+	t.attempt, t.placed = 0, false
 	t.setStatus(a2a.TaskStateWorking, nil, in)
 	e.live[t.info.TaskID] = t
 	e.remember(t, m, key)

@@ -24,7 +24,9 @@ type Dispatcher interface {
 	// process was restarted meanwhile, so it must be idempotent. nil: the turn
 	// comes back through [Engine.RunTurn], in this process or another one. An
 	// error: it is not placed, or nobody knows. It then runs here at once, and a
-	// RunTurn that comes all the same gets [ErrNotDispatched].
+	// RunTurn that comes all the same gets [ErrNotDispatched]; but a turn that
+	// was placed before may be running elsewhere, so that it is tried again until
+	// it is taken, and [Engine.Health] says so meanwhile. A call has ten seconds.
 	Dispatch(ctx context.Context, turn DispatchedTurn) error
 
 	// Cancel tells whoever has placed the turn that a caller has canceled its
@@ -87,7 +89,7 @@ func (e *Engine) place(ctx context.Context, cancel context.CancelCauseFunc, t *t
 	t.mu.Unlock()
 	err := t.awaitStored(ctx)
 	if err == nil && !adopted {
-		err = e.cfg.dispatcher.Dispatch(ctx, turn)
+		err = e.dispatch(ctx, t, turn)
 	}
 	if err == nil {
 		select {
@@ -292,9 +294,8 @@ func (t *task) outcome(failure error) error {
 
 // noteCancel tells the dispatcher that a task is canceled.
 func (e *Engine) noteCancel(ctx context.Context, turn DispatchedTurn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelNotice)
-	defer cancel()
-	if err := e.cfg.dispatcher.Cancel(ctx, turn); err != nil {
+	ctx = context.WithoutCancel(ctx)
+	if err := protect(ctx, cancelNotice, turn, e.cfg.dispatcher.Cancel); err != nil {
 		e.log.LogAttrs(ctx, slog.LevelWarn, "the dispatcher could not be told that a task is canceled",
 			slog.String("task_id", string(turn.TaskID)), slog.Any("error", err))
 	}

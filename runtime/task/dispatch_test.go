@@ -3,7 +3,9 @@ package task_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
@@ -268,4 +270,77 @@ func TestAGateRefusesMessages(t *testing.T) {
 	defer kill()
 	_, err := e.SendMessage(t.Context(), send("hi"))
 	wantError(t, err, a2a.ErrServerError, "closed today")
+}
+
+var errClosed = errors.New("the office is closed")
+
+// fickle is a dispatcher that refuses a number of times, and then panics once.
+type fickle struct {
+	*office
+	refusals atomic.Int32
+}
+
+func (f *fickle) Dispatch(ctx context.Context, turn task.DispatchedTurn) error {
+	switch n := f.refusals.Add(-1); {
+	case n > 0:
+		return errClosed
+	case n == 0:
+		panic("the office burns")
+	}
+	return f.office.Dispatch(ctx, turn)
+}
+
+// TestAPlacedTurnIsNotRunHereBecauseItCannotBePlacedAgain: it may be running
+// elsewhere.
+func TestAPlacedTurnIsNotRunHereBecauseItCannotBePlacedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o := newDisk(), newOffice()
+		e, kill := d.live(t, echo, task.WithDispatcher(o), task.WithResume(0))
+		id := start(t, e, send("hi")).ID
+		turn := <-o.turns
+		kill()
+
+		f := &fickle{office: newOffice()}
+		f.refusals.Store(4)
+		e, kill = d.live(t, echo, task.WithDispatcher(f), task.WithResume(0))
+		defer kill()
+		synctest.Wait()
+		wantError(t, e.Health(), errClosed, "1 interrupted turns")
+		if again := <-f.turns; again != turn {
+			t.Errorf("%+v was placed again, want %+v", again, turn)
+		}
+		synctest.Wait()
+		if err := e.Health(); err != nil {
+			t.Errorf("unhealthy after all: %v", err)
+		}
+		if got := get(t, e, id); replyText(got) != "" {
+			t.Errorf("it ran: %q", replyText(got))
+		}
+		if err := e.RunTurn(t.Context(), turn); err != nil {
+			t.Error(err)
+		}
+		wantState(t, get(t, e, id), a2a.TaskStateCompleted)
+	})
+}
+
+// TestATurnThatWasBegunHereGoesOnHere: where it runs is decided once.
+func TestATurnThatWasBegunHereGoesOnHere(t *testing.T) {
+	d, g, o := newDisk(), newGate(), newOffice()
+	o.refuse = errors.New("nobody is there")
+	e, kill := d.live(t, g.run, task.WithDispatcher(o), task.WithResume(0))
+	id := start(t, e, send("hi")).ID
+	<-g.begun
+	get(t, e, id)
+	kill()
+
+	o = newOffice()
+	e, kill = d.live(t, answer("after"), task.WithDispatcher(o), task.WithResume(0))
+	defer kill()
+	events := e.SubscribeToTask(t.Context(), &a2a.SubscribeToTaskRequest{ID: id})
+	for range events { // until its end
+	}
+	wantState(t, get(t, e, id), a2a.TaskStateCompleted)
+	if n := len(o.turns); n != 0 {
+		t.Errorf("it was dispatched %d times", n)
+	}
 }

@@ -39,6 +39,7 @@ type Engine struct {
 	commits committer
 	outbox  outbox
 	turns   sync.WaitGroup // the goroutines of turns
+	lost    lostTurns
 
 	mu       sync.Mutex // guards the rest; a task's mutex may be taken under it
 	draining bool       // no new turns
@@ -115,11 +116,14 @@ func (e *Engine) Close() {
 	e.outbox.work.Wait()
 }
 
-// Health is nil while the store can be written to, and else its error. It is
-// for a readiness check.
+// Health is nil while the store can be written to and no interrupted turn waits
+// for its [Dispatcher] to take it again, and else says what is wrong. It is for
+// a readiness check.
 func (e *Engine) Health() error {
-	_, err := e.commits.trouble()
-	return err
+	if _, err := e.commits.trouble(); err != nil {
+		return err
+	}
+	return e.lost.trouble()
 }
 
 // durable reports whether tasks outlive the process.

@@ -95,7 +95,9 @@ func (e *Engine) begin(j *job, locked bool) {
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(j.ctx))
 	t.turn.ctx, t.turn.cancel = ctx, cancel
-	dispatched := e.cfg.dispatcher != nil
+	// It is decided once where a turn runs: one that was begun here goes on here.
+	dispatched := e.cfg.dispatcher != nil && (t.attempt == 0 || t.placed)
+	t.turn.again = t.placed
 	if t.placed = dispatched; !dispatched {
 		t.attempt++
 		j.x.attempt = t.attempt

@@ -57,6 +57,7 @@ type turnState struct {
 	begun   chan struct{} // closed when it has
 	claimed chan struct{} // closed when somebody runs it
 	adopted bool          // it was sent for, so it need not be placed
+	again   bool          // an earlier life has placed it
 
 	// cancel ends the turn's context. It is nil before the turn has begun and
 	// once it has returned: it holds the request that brought the message, and
