@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"strings"
 	"unicode"
 
@@ -68,6 +69,17 @@ func (t *Turn) Written() string { return t.x.Written() }
 // Metadata is what the caller sent along beside the message, nil when nothing.
 // It must not be modified.
 func (t *Turn) Metadata() map[string]any { return t.x.Metadata() }
+
+// Once makes a side effect at most once in a task, however often its turn is
+// interrupted and gone on with ([Resumer]), such as an order or a letter. key
+// names the effect: the same in every attempt, another one for each effect. do
+// makes it and returns what is to be kept of it, such as a number; a later
+// attempt gets that without a call of do. [task.ErrUnknownOutcome] says that an
+// attempt has ended in the middle of do. For all it promises see
+// [task.Execution.Once].
+func (t *Turn) Once(ctx context.Context, key string, do func(ctx context.Context) ([]byte, error)) ([]byte, error) {
+	return t.x.Once(ctx, key, do)
+}
 
 func textOf(m *a2a.Message) string {
 	var texts []string

@@ -61,6 +61,12 @@
 // Finished tasks leave memory as they end. [Limits] bounds how many of them the
 // store keeps, and how many message ids.
 //
+// # Side effects
+//
+// A turn that is gone on with runs from its beginning, so what it does to the
+// world outside happens again. [Execution.Once] keeps in the store that an
+// effect was made and what came of it, so that it is made at most once.
+//
 // # Order
 //
 // The turns of one conversation (context id) run one after another, in the order

@@ -83,3 +83,34 @@ func ExamplePublic() {
 	fmt.Println(status.State, status.Message.Parts[0].Text())
 	// Output: TASK_STATE_FAILED The model cannot be reached. Try again in a minute.
 }
+
+// An order is placed at most once, however often the turn is interrupted.
+func ExampleExecution_Once() {
+	ctx := context.Background()
+	orders := 0
+	engine := task.NewEngine(func(ctx context.Context, x *task.Execution) error {
+		for range 2 { // as if the turn were run again
+			number, err := x.Once(ctx, "order", func(context.Context) ([]byte, error) {
+				orders++
+				return fmt.Appendf(nil, "order %d", orders), nil
+			})
+			switch {
+			case errors.Is(err, task.ErrUnknownOutcome):
+				return task.Public(err, "The order may have been placed. Please look before you order again.")
+			case err != nil:
+				return err
+			}
+			fmt.Println("placed:", string(number))
+		}
+		return nil
+	})
+	defer engine.Drain(ctx)
+
+	message := a2a.NewMessage(a2a.MessageRoleUser, a2a.NewTextPart("order it"))
+	if _, err := engine.SendMessage(ctx, &a2a.SendMessageRequest{Message: message}); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// placed: order 1
+	// placed: order 1
+}

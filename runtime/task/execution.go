@@ -42,6 +42,7 @@ type Execution struct {
 	attempt  int
 	before   []*a2a.Message // what was said in the task before the message
 	written  string
+	onces    onces
 	decode   sync.Once // of history
 	history  []*a2a.Message
 }

@@ -82,6 +82,7 @@ func (e *Engine) removal(finished string, owner []byte) []Op {
 		{Kind: Delete, Bucket: BucketFinished, Key: finished},
 		{Kind: Delete, Bucket: BucketTasks, Key: id},
 		{Kind: DeleteRange, Bucket: BucketEvents, Key: eventsFrom(taskID, 0), To: eventsEnd(taskID)},
+		{Kind: DeleteRange, Bucket: BucketOnce, Key: onceKey(taskID, ""), To: onceEnd(taskID)},
 		{Kind: Delete, Bucket: BucketListed, Key: string(owner) + finished},
 	}...)
 }

@@ -66,6 +66,7 @@ const (
 	BucketSeen     Bucket = "seen"     // messages by the time they came
 	BucketPush     Bucket = "push"     // who wants to be told what happens to a task
 	BucketOutbox   Bucket = "outbox"   // what is still to be told
+	BucketOnce     Bucket = "once"     // side effects of turns
 )
 
 // Buckets returns all buckets, for a [Store] that makes them beforehand.
@@ -73,6 +74,7 @@ func Buckets() []Bucket {
 	return []Bucket{
 		BucketMeta, BucketTasks, BucketEvents, BucketOpen, BucketListed,
 		BucketFinished, BucketMessages, BucketSeen, BucketPush, BucketOutbox,
+		BucketOnce,
 	}
 }
 
