@@ -1,4 +1,4 @@
-// Package heartbeat keeps a workspace alive on the platform. It has three
+// Package heartbeat keeps a workspace alive on the platform. It has four
 // parts, each of use without the others:
 //
 //   - [RoundTripper] adds the workspace's token to every call and, on a 401,
@@ -7,6 +7,7 @@
 //     its turns went, whether it is wedged, what it can do
 //   - [Loop] registers, sends heartbeats with that State, and recovers from
 //     token rotations and outages
+//   - [Inbox] delivers the results of delegations to the agent
 //
 // All together:
 //
@@ -73,6 +74,31 @@
 // error with what to do, then one in twenty, and a line with the length of the
 // outage when it is over. Keys in the log: workspace_id, call, kind, attempt,
 // wait, next_beat, outage, failures, rounds, url, error, do.
+//
+// # The inbox
+//
+// A workspace hands work to others and learns of the end by a list: GET
+// /workspaces/{id}/delegations, the newest 50 rows, two rows to a delegation. The
+// [Inbox] reads it beside the heartbeats, which never wait for it, and delivers
+// each result to the agent exactly once:
+//
+//	look      a result that is new goes into the file, with the user's notification
+//	hand      the attempt goes into the file, then the agent's turn runs
+//	finish    the turn has succeeded: the file says so, for good
+//
+// A process that dies anywhere in between delivers again with the same message
+// id, which a task engine runs once. A turn that failed is repeated under another
+// id, after a rest, and a result is given up after some attempts: the log and the
+// user are told. A turn that could not begin ([ErrNotTaken]) is no attempt.
+//
+// The first look ever is the baseline: what has ended by then is history. What
+// ends between the first boot and the first look that succeeds is history too;
+// nobody can tell the two apart. Only rows with this workspace as their source
+// count. The platform's 300 bytes of an answer are all that the list has.
+//
+// The user gets one notification for each result. The platform takes no key that
+// would make a repeat harmless, so one that may have arrived is not repeated: a
+// process that dies during the call costs a notification, never brings two.
 //
 // # Several in one process
 //
