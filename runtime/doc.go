@@ -34,6 +34,16 @@
 // caller cancels it ([ErrCanceled]) or the drain deadline is over
 // ([ErrShutdown]).
 //
+// # Results of delegations
+//
+// Work that the agent has handed to another workspace ends some time later. The
+// runtime then wakes the agent with a message of its own, one for each result:
+// its text says what came back, and [Turn.Delegations] has it as data. Each result
+// comes in a turn that succeeds exactly once, whatever restarts lie between; a
+// turn that fails is repeated. The user gets one notification. All these turns
+// are one conversation. [heartbeat.Inbox] says more; [WithoutInbox] switches it
+// off.
+//
 // # Optional interfaces
 //
 // An agent may have more methods than Run; they are found by type assertion.

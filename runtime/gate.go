@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"iter"
 	"net/http"
 	"strconv"
 
@@ -13,17 +14,26 @@ import (
 
 // gate is the engine as the front end sees it. It notes when a message was
 // turned away before anything was begun, so that the answer gets the status
-// that makes the platform keep it: 503.
+// that makes the platform keep it: 503. And it takes from a message what only
+// the runtime may say.
 type gate struct{ *task.Engine }
 
 func (g gate) SendMessage(ctx context.Context, req *a2a.SendMessageRequest) (a2a.SendMessageResult, error) {
-	result, err := g.Engine.SendMessage(ctx, req)
+	result, err := g.Engine.SendMessage(ctx, unforged(req))
 	if errors.Is(err, task.ErrShutdown) || errors.Is(err, task.ErrBusy) || errors.Is(err, task.ErrStore) {
 		if w, ok := ctx.Value(gatedKey{}).(*gatedWriter); ok {
 			w.after = retryAfter(err)
 		}
 	}
 	return result, err
+}
+
+func (g gate) StreamMessage(ctx context.Context, req *a2a.SendMessageRequest, yield func(seq uint64, ev a2a.Event) bool) error {
+	return g.Engine.StreamMessage(ctx, unforged(req), yield)
+}
+
+func (g gate) SendStreamingMessage(ctx context.Context, req *a2a.SendMessageRequest) iter.Seq2[a2a.Event, error] {
+	return g.Engine.SendStreamingMessage(ctx, unforged(req))
 }
 
 // retryAfter is when a message that was turned away may come again, in seconds.

@@ -79,6 +79,9 @@ func (r *Runtime) readiness() health {
 	bearer, _ := r.tokens.Authorization()
 	h := judge(r.loop.Status(), len(bearer) > 0, time.Now())
 	h.Warnings = append(h.Warnings, r.storeWarnings...)
+	if r.inbox != nil {
+		h.Warnings = append(h.Warnings, inboxWarnings(r.inbox.Status())...)
+	}
 	if err := r.engine.Health(); err != nil {
 		h.Reasons = append(h.Reasons, "tasks cannot be stored: "+err.Error())
 	}

@@ -86,6 +86,9 @@ func (r *Runtime) Run(ctx context.Context) error {
 		}
 		return errors.Join(err, closed)
 	}
+	if err := r.openInbox(); err != nil {
+		return errors.Join(err, r.closeEarly(ctx))
+	}
 	listener, url, err := r.listen(ctx, cfg)
 	if err != nil {
 		return errors.Join(err, r.closeEarly(ctx))
@@ -194,6 +197,13 @@ func (r *Runtime) live(ctx context.Context, l net.Listener) error {
 	defer endBeats()
 	beaten := make(chan error, 1)
 	running.Go(func() { beaten <- r.loop.Run(beating) })
+	// Nothing is taken on any more once ctx has ended; what the agent has begun
+	// is drained, and its result found by the next life.
+	waking, endWaking := context.WithCancel(ctx)
+	defer endWaking()
+	if r.inbox != nil {
+		running.Go(func() { _ = r.inbox.Run(waking) })
+	}
 
 	stopServices := r.startServices(ctx)
 	defer stopServices()
@@ -220,6 +230,7 @@ wait:
 				failure = fmt.Errorf("runtime: the heartbeats have stopped: %w", err)
 				break wait
 			}
+			endWaking()
 			// The Loop has said it once, loudly. Nothing is left to do but to
 			// stay: who exits is started again, and would come back as a ghost.
 		}

@@ -44,6 +44,7 @@ type settings struct {
 	notifier    task.Notifier
 	who         func(*http.Request) (string, error)
 	rest        bool
+	noInbox     bool
 	attempts    int
 
 	tools           []*tool.Tool
@@ -243,6 +244,13 @@ func WithAuthenticator(who func(*http.Request) (name string, err error)) Option 
 // tasks, and names it in the card. Default: JSON-RPC only.
 func WithREST() Option {
 	return optionFunc(func(s *settings) { s.rest = true })
+}
+
+// WithoutInbox leaves finished delegations to the agent: it is not woken for
+// them, and their user is not notified by the runtime. Default: each result is
+// delivered as a turn; see [Turn.Delegations].
+func WithoutInbox() Option {
+	return optionFunc(func(s *settings) { s.noInbox = true })
 }
 
 // WithTrace sets functions that are told of every heartbeat, registration,

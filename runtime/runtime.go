@@ -33,6 +33,8 @@ type Runtime struct {
 	client *registry.Client
 	state  *heartbeat.State
 	loop   *heartbeat.Loop
+	inbox  *heartbeat.Inbox // nil when it is not wanted, and until the life has come so far
+	known  once             // closed when the platform has accepted this workspace
 
 	engine        *task.Engine // these are nil until the life has come so far
 	rpc           http.Handler
@@ -71,7 +73,7 @@ var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 // be checked without looking at files or the network and reports all that is
 // wrong at once; [Runtime.Run] does the rest.
 func New(agent Agent, opts ...Option) (*Runtime, error) {
-	r := &Runtime{agent: agent, state: heartbeat.NewState()}
+	r := &Runtime{agent: agent, state: heartbeat.NewState(), known: once{c: make(chan struct{})}}
 	s := &r.set
 	for _, o := range opts {
 		o.apply(s)
@@ -109,7 +111,7 @@ func New(agent Agent, opts ...Option) (*Runtime, error) {
 	}
 	r.loop, err = heartbeat.NewLoop(heartbeat.LoopConfig{
 		Client: r.client, Transport: r.auth, Tokens: r.tokens, State: r.state,
-		Registration: r.registration, Interval: s.interval, Trace: s.trace, Logger: s.logger, // it adds the workspace_id itself
+		Registration: r.registration, Interval: s.interval, Trace: r.poked(s.trace), Logger: s.logger, // it adds the workspace_id itself
 	})
 	if err != nil {
 		return nil, fmt.Errorf("runtime: %w", err)

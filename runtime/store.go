@@ -35,9 +35,7 @@ func (r *Runtime) openEngine(ctx context.Context) error {
 		}),
 		task.WithTimeouts(task.Timeouts{Total: s.turnTimeout, Silence: s.turnSilence}),
 	}
-	if s.who != nil {
-		opts = append(opts, task.WithOwner(callerOf))
-	}
+	opts = append(opts, task.WithOwner(ownerOf))
 	if s.notifier != nil {
 		opts = append(opts, task.WithPush(s.notifier))
 	}
