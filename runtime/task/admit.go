@@ -27,29 +27,46 @@ func (e *Engine) submit(ctx context.Context, req *a2a.SendMessageRequest) (sent,
 	if err := checkSend(req); err != nil {
 		return sent{}, err
 	}
+	for again := 0; ; again++ {
+		s, made, err := e.take(ctx, req)
+		if err != nil || !made || !e.shared() || again == maxReads || !e.conflicts(ctx, s.t) {
+			return s, err
+		}
+		// Another process has taken the message, or an answer to the same
+		// question, at the same moment.
+	}
+}
+
+// take is submit; made says that the task is one of this process, which may not
+// be in the store yet.
+func (e *Engine) take(ctx context.Context, req *a2a.SendMessageRequest) (s sent, made bool, err error) {
 	m := req.Message
 	owner := e.cfg.owner(ctx)
 	key := keyOfMessage(owner, m.ContextID, m.ID)
 	t, arrived, err := e.arrive(ctx, key)
 	if err != nil {
-		return sent{}, err
+		return sent{}, false, err
 	}
 	if t != nil {
-		return e.repeated(ctx, t, m, digest(t.saidAs(m.ID)))
+		s, err = e.repeated(ctx, t, m, digest(t.saidAs(m.ID)))
+		return s, true, err
 	}
 	defer arrived()
 	switch value, err := e.store.Get(ctx, BucketMessages, string(key)); {
 	case errors.Is(err, ErrNotFound):
 	case err != nil:
 		e.log.LogAttrs(ctx, slog.LevelError, "a message cannot be looked up in the store", slog.String("message_id", m.ID), slog.Any("error", err))
-		return sent{}, errStore()
+		return sent{}, false, errStore()
 	default:
-		return e.remembered(ctx, owner, m, value)
+		s, err = e.remembered(ctx, owner, m, value)
+		return s, false, err
 	}
 	if m.TaskID != "" {
-		return e.answer(ctx, owner, key, req)
+		s, err = e.answer(ctx, owner, key, req)
+	} else {
+		s, err = e.admit(ctx, owner, key, req)
 	}
-	return e.admit(ctx, owner, key, req)
+	return s, true, err
 }
 
 // arrive finds the live task of a message or, when there is none, makes those
@@ -232,8 +249,12 @@ func (e *Engine) remember(t *task, m *a2a.Message, key messageKey) {
 	at := now()
 	value := mustJSON(seen{Task: t.info.TaskID, Says: digest(m), At: at})
 	names := make([]byte, 0, 2*messageKeySize)
+	kind := Put
+	if e.shared() { // another process may be at it
+		kind = Create
+	}
 	for _, k := range keys {
-		t.saved.ops = append(t.saved.ops, Op{Kind: Put, Bucket: BucketMessages, Key: string(k), Value: value})
+		t.saved.ops = append(t.saved.ops, Op{Kind: kind, Bucket: BucketMessages, Key: string(k), Value: value})
 		names = append(names, k...)
 	}
 	t.saved.ops = append(t.saved.ops, Op{Kind: Put, Bucket: BucketSeen, Key: timeKey(at, string(key)), Value: names})

@@ -20,7 +20,29 @@ func (e *Engine) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*a
 	if req == nil {
 		return nil, refused(a2a.ErrInvalidParams, "the id of the task is missing")
 	}
-	t, done, end, err := e.tryCancel(ctx, req.ID)
+	t, err := e.cancel(ctx, req.ID)
+	for again := 0; err == nil && e.isElsewhere(t) && again < maxReads; again++ {
+		t, err = e.cancel(ctx, req.ID) // it has changed hands meanwhile
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := t.leftWhy(); err != nil {
+		return nil, err
+	}
+	task, err := e.present(ctx, t, nil, true)
+	if err != nil {
+		return nil, err
+	}
+	if task.Status.State != a2a.TaskStateCanceled {
+		return nil, refused(a2a.ErrTaskNotCancelable, "task %s has already ended: it is %s", req.ID, task.Status.State)
+	}
+	return task, nil
+}
+
+// cancel cancels a task and waits for its end.
+func (e *Engine) cancel(ctx context.Context, id a2a.TaskID) (*task, error) {
+	t, done, end, err := e.tryCancel(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -36,19 +58,9 @@ func (e *Engine) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*a
 	case <-stuck:
 		return nil, errStore()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("task: the caller left before task %s was canceled, the cancellation goes on: %w", req.ID, context.Cause(ctx))
+		return nil, fmt.Errorf("task: the caller left before task %s was canceled, the cancellation goes on: %w", id, context.Cause(ctx))
 	}
-	if err := t.leftWhy(); err != nil {
-		return nil, err
-	}
-	task, err := e.present(ctx, t, nil, true)
-	if err != nil {
-		return nil, err
-	}
-	if task.Status.State != a2a.TaskStateCanceled {
-		return nil, refused(a2a.ErrTaskNotCancelable, "task %s has already ended: it is %s", req.ID, task.Status.State)
-	}
-	return task, nil
+	return t, nil
 }
 
 // tryCancel finds a task and begins to cancel it; see beginCancel.
@@ -66,6 +78,13 @@ func (e *Engine) tryCancel(ctx context.Context, id a2a.TaskID) (*task, <-chan st
 	return t, done, end, nil
 }
 
+// isOthers reports whether a task was read from the store that another process
+// has, or had. Both mutexes are held.
+func (e *Engine) isOthers(t *task) bool {
+	fresh := t.journal.left != nil && t.saved.asked == 0 && !t.journal.rest
+	return fresh && !e.draining && (e.shared() || t.placed && e.cfg.dispatcher != nil)
+}
+
 // beginCancel marks a task as canceled, and brings it to its end if it only
 // waits. It returns the task that is live by now, what is closed at its end,
 // and what ends the context of its turn, nil when there is none.
@@ -79,9 +98,8 @@ func (e *Engine) beginCancel(t *task) (*task, <-chan struct{}, context.CancelCau
 	defer t.mu.Unlock()
 	done := t.turn.done
 	switch {
-	case t.journal.left != nil && t.placed && !t.journal.rest && e.cfg.dispatcher != nil && !e.draining:
-		// Nobody has it here. Whoever has it elsewhere finds out with the next
-		// thing it writes.
+	case e.isOthers(t):
+		// Whoever has it elsewhere finds out with the next thing it writes.
 		t.journal.left = nil
 		e.revive(t)
 		t.canceled = true
@@ -91,7 +109,11 @@ func (e *Engine) beginCancel(t *task) (*task, <-chan struct{}, context.CancelCau
 		return t, done, nil
 	case t.journal.rest: // it waits for the caller
 		t.canceled = true
-		t.turn = newTurnState()
+		turn := newTurnState()
+		if !t.journal.atRest() { // the question is on its way to the store, and somebody waits for it
+			turn.done = done
+		}
+		t.turn = turn
 		e.live[t.info.TaskID] = t
 		e.finish(t, a2a.TaskStateCanceled, "")
 		return t, t.turn.done, nil

@@ -231,3 +231,35 @@ func TestContextEndsWithTheTurn(t *testing.T) {
 		t.Errorf("a write after the end has changed the task: %+v", got)
 	}
 }
+
+// TestCancelOfAQuestionOnItsWayToTheStore: those who wait for the question hear
+// of it as well.
+func TestCancelOfAQuestionOnItsWayToTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, ask := &life{Store: newDisk().Memory}, make(chan bool)
+		e, err := task.Open(t.Context(), l, func(_ context.Context, x *task.Execution) error {
+			<-ask
+			return x.Ask(a2a.NewTextPart("what?"))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		req := send("hi")
+		id := start(t, e, req).ID
+		var wg sync.WaitGroup
+		wg.Go(func() { wantState(t, finish(t, e, again(req)), a2a.TaskStateCanceled) })
+		l.full.Store(true)
+		ask <- true
+		synctest.Wait()
+		wg.Go(func() {
+			if _, err := cancel(t.Context(), e, id); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		l.full.Store(false)
+		wg.Wait()
+		drain(t, e)
+	})
+}

@@ -27,6 +27,7 @@ type saved struct {
 	row    []byte // as it was handed to the store; nil before the first time
 	listed string // key in BucketListed; empty before the first time
 	open   bool   // it is in BucketOpen
+	host   string // under which process; empty before the first time, and where the store is not shared
 	ops    []Op   // what else belongs to the next commit
 	size   int64  // size of what is in the store
 }
@@ -259,19 +260,17 @@ func (c *committer) collect(t *task, ops []Op) ([]Op, flush) {
 			Op{Kind: Put, Bucket: BucketTasks, Key: id, Value: value})
 	}
 	s.row = value
-	if s.upTo < last {
-		ops = append(ops, Op{Kind: Put, Bucket: BucketEvents, Key: eventsFrom(t.info.TaskID, s.upTo+1), Value: c.frame(t)})
-	}
+	ops = c.e.collectEvents(ops, t)
 	if changed {
 		ops = t.collectListed(ops)
 	}
-	if open := !t.journal.rest; open != s.open {
+	if open := !t.journal.rest; open != s.open || open && s.host != c.e.hosts.id {
 		kind := Delete
 		if open {
 			kind = Put
 		}
-		ops = append(ops, Op{Kind: kind, Bucket: BucketOpen, Key: id, Value: []byte{}})
-		s.open = open
+		ops = append(ops, Op{Kind: kind, Bucket: BucketOpen, Key: id, Value: []byte(c.e.hosts.id)})
+		s.open, s.host = open, c.e.hosts.id
 	}
 	if f.finish {
 		key := timeKey(t.status.Timestamp.UnixMilli(), id)
@@ -281,6 +280,23 @@ func (c *committer) collect(t *task, ops []Op) ([]Op, flush) {
 	ops = c.e.outbox.collect(ops, t, s.upTo)
 	s.ops, s.upTo = nil, last
 	return ops, f
+}
+
+// collectEvents writes down what has happened since the last commit. A process
+// that takes a task over has read it before, and what the other one has written
+// since then must not be written over: the row alone does not show that.
+func (e *Engine) collectEvents(ops []Op, t *task) []Op {
+	key := eventsFrom(t.info.TaskID, t.saved.upTo+1)
+	fenced := e.shared() || e.cfg.dispatcher != nil
+	switch {
+	case t.saved.upTo < t.journal.last() && fenced:
+		return append(ops, Op{Kind: Create, Bucket: BucketEvents, Key: key, Value: e.commits.frame(t)})
+	case t.saved.upTo < t.journal.last():
+		return append(ops, Op{Kind: Put, Bucket: BucketEvents, Key: key, Value: e.commits.frame(t)})
+	case fenced:
+		return append(ops, Op{Kind: Expect, Bucket: BucketEvents, Key: key})
+	}
+	return ops
 }
 
 // collectListed moves the task to its new place in the listing.

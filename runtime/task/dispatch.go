@@ -85,18 +85,15 @@ func (t *task) canceledTurn() (turn DispatchedTurn, ok bool) {
 // it is not taken. Once it is placed it waits for RunTurn, or for its end.
 func (e *Engine) place(ctx context.Context, cancel context.CancelCauseFunc, t *task, x *Execution) {
 	t.mu.Lock()
-	turn, claimed, adopted := t.dispatched(), t.turn.claimed, t.turn.adopted
+	turn, adopted := t.dispatched(), t.turn.adopted
 	t.mu.Unlock()
 	err := t.awaitStored(ctx)
 	if err == nil && !adopted {
 		err = e.dispatch(ctx, t, turn)
 	}
 	if err == nil {
-		select {
-		case <-claimed:
+		if err = e.awaitClaim(ctx, t); err == nil {
 			return
-		case <-ctx.Done():
-			err = context.Cause(ctx)
 		}
 	}
 	t.mu.Lock()
@@ -138,7 +135,8 @@ func (t *task) claim() bool {
 //
 // When ctx ends with the cause [ErrCanceled] the task is canceled; with any
 // other, the turn is interrupted, and goes on with the next RunTurn if the agent
-// can resume.
+// can resume. The agent's context has the values of the request that brought the
+// message, where this process knows them, and those of ctx.
 //
 // nil says that the task has completed or asks its caller for more. Otherwise
 // the error is one of [ErrCanceled], [ErrTimeout] and *[FailedError] (the task
@@ -168,7 +166,7 @@ func (e *Engine) RunTurn(ctx context.Context, turn DispatchedTurn) error {
 	x, run, cancel := t.turn.x, t.turn.ctx, t.turn.cancel
 	e.turns.Add(1) // while place still counts, so that Drain waits for both
 	defer e.turns.Done()
-	if run == nil || t.turn.refuse != nil || !t.claim() {
+	if t.turn.done != done || run == nil || t.turn.refuse != nil || !t.claim() {
 		t.mu.Unlock()
 		e.mu.Unlock()
 		<-done // the one who runs it ends it, when ctx ends as well
@@ -179,9 +177,23 @@ func (e *Engine) RunTurn(ctx context.Context, turn DispatchedTurn) error {
 	e.commits.mark(t)
 	t.mu.Unlock()
 	e.mu.Unlock()
-	failure := e.turn(run, cancel, t, x, e.run)
+	failure := e.turn(withValues{run, ctx}, cancel, t, x, e.run)
 	<-done
 	return t.outcome(failure)
+}
+
+// withValues has the values of the request that brought a message, as far as
+// this process knows them, and those of the call of RunTurn.
+type withValues struct {
+	context.Context
+	call context.Context
+}
+
+func (c withValues) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.call.Value(key)
 }
 
 // dispatchedTask finds the task of a dispatched turn, live or, when another
@@ -214,11 +226,31 @@ func (e *Engine) dispatchedTask(ctx context.Context, turn DispatchedTurn) (*task
 		t = l.t
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.placed || t.inputAt != turn.Sequence {
+	placed, at := t.placed, t.inputAt
+	t.mu.Unlock()
+	if placed && at == turn.Sequence {
+		return t, nil
+	}
+	// The dispatcher takes the turn to be over then, so this must be what the
+	// store says, not what is known here: that may be on its way to the store
+	// when the process dies, or waiting here while another process has placed it.
+	if err := t.awaitStored(ctx); err != nil {
+		if ctx.Err() != nil && !errors.Is(err, ErrCanceled) {
+			return nil, errors.Join(ErrShutdown, err)
+		}
+		return nil, err
+	}
+	value, err := e.store.Get(ctx, BucketTasks, string(turn.TaskID))
+	if errors.Is(err, ErrNotFound) {
 		return nil, ErrNotDispatched
 	}
-	return t, nil
+	if err != nil {
+		return nil, err
+	}
+	if r, err := decodeRow(value); err == nil && r.Placed && at <= turn.Sequence {
+		return nil, ErrElsewhere
+	}
+	return nil, ErrNotDispatched
 }
 
 // interrupted ends a dispatched turn whose RunTurn has been ended.

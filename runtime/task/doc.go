@@ -67,6 +67,14 @@
 // world outside happens again. [Execution.Once] keeps in the store that an
 // effect was made and what came of it, so that it is made at most once.
 //
+// # Several processes
+//
+// Processes that share a store ([WithShared]) stand for each other: a caller may
+// talk to any of them, and what one was doing when it died another one takes
+// over. Where a turn runs may also be decided by a durable execution service
+// ([WithDispatcher]). One process alone can write to a task at a time: taking it
+// over is a compare-and-swap in the store.
+//
 // # Order
 //
 // The turns of one conversation (context id) run one after another, in the order

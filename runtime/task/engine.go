@@ -40,6 +40,8 @@ type Engine struct {
 	outbox  outbox
 	turns   sync.WaitGroup // the goroutines of turns
 	lost    lostTurns
+	hosts   hosts
+	pruning sync.Mutex // held by who removes old tasks; taken before mu
 
 	mu       sync.Mutex // guards the rest; a task's mutex may be taken under it
 	draining bool       // no new turns
@@ -114,6 +116,7 @@ func (e *Engine) Close() {
 	e.commits.stop()
 	e.commits.wait()
 	e.outbox.work.Wait()
+	e.part()
 }
 
 // Health is nil while the store can be written to and no interrupted turn waits
@@ -129,7 +132,7 @@ func (e *Engine) Health() error {
 // durable reports whether tasks outlive the process.
 func (e *Engine) durable() bool {
 	_, memory := e.store.(*Memory)
-	return !memory
+	return !memory || e.shared()
 }
 
 // committed tells readers what is in the store now, and lets go of a task that
@@ -187,6 +190,9 @@ func (e *Engine) leave(t *task, why error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e.leaveLocked(t, why)
+	if e.shared() {
+		e.dequeue(t)
+	}
 }
 
 func (e *Engine) leaveLocked(t *task, why error) {
@@ -201,7 +207,11 @@ func (e *Engine) leaveLocked(t *task, why error) {
 
 // disown ends a turn whose task another process has taken over.
 func (e *Engine) disown(t *task, err error) {
-	e.log.LogAttrs(context.Background(), slog.LevelError, "a task was changed in the store by somebody else, its turn is stopped here",
+	level := slog.LevelError
+	if e.shared() { // so it goes there
+		level = slog.LevelInfo
+	}
+	e.log.LogAttrs(context.Background(), level, "a task was changed in the store by somebody else, its turn is stopped here",
 		slog.String("task_id", string(t.info.TaskID)), slog.Any("error", err))
 	t.mu.Lock()
 	cancel := t.turn.cancel

@@ -30,7 +30,7 @@ func (e *Engine) find(ctx context.Context, owner string, id a2a.TaskID) (*task, 
 		if err != nil {
 			return nil, err
 		}
-		if t = e.alive(id); t == nil && (loaded.journal.rest || again == maxReads) {
+		if t = e.alive(id); t == nil && (loaded.journal.rest || again == maxReads || e.shared()) {
 			t = loaded
 		}
 	}
@@ -64,6 +64,7 @@ func (e *Engine) load(ctx context.Context, id a2a.TaskID) (*task, error) {
 	}
 	if !t.journal.rest {
 		t.journal.left = ErrElsewhere
+		close(t.turn.done) // who waits here waits in vain
 	}
 	return t, nil
 }

@@ -49,6 +49,7 @@ type config struct {
 	parallel   bool
 	resume     bool
 	dispatcher Dispatcher
+	lease      time.Duration // of a shared store; 0: it is not
 	attempts   int
 	grace      time.Duration // after a cancellation
 	cutOff     time.Duration // after the end of Drain's patience

@@ -31,6 +31,9 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err := e.outbox.recover(ctx); err != nil {
 		return err
 	}
+	if e.shared() {
+		return e.join(ctx)
+	}
 	open, err := e.store.Scan(ctx, Range{Bucket: BucketOpen})
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 
 // kept counts what is in the store, for the bounds on it. It is guarded by the
 // engine's mutex. Where several processes share a store each counts what it has
-// seen, which is enough for a bound.
+// seen, and counts again now and then.
 type kept struct {
 	finished int   // tasks
 	bytes    int64 // of these tasks, roughly
@@ -25,9 +25,10 @@ const pruneBatch = 256
 // not every finished task costs a commit of its own.
 func slack(bound int) int { return bound / 16 }
 
-// prune removes what is beyond the bounds, the oldest first. It is called by
-// one goroutine at a time: the committer's, or Open's.
+// prune removes what is beyond the bounds, the oldest first.
 func (e *Engine) prune(ctx context.Context) {
+	e.pruning.Lock()
+	defer e.pruning.Unlock()
 	for e.pruneTasks(ctx) && ctx.Err() == nil {
 	}
 	for e.pruneMessages(ctx) && ctx.Err() == nil {

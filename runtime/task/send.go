@@ -33,28 +33,35 @@ func (e *Engine) SendMessage(ctx context.Context, req *a2a.SendMessageRequest) (
 		return nil, err
 	}
 	if wait := req.Config == nil || !req.Config.ReturnImmediately; wait {
-		if err := e.await(ctx, s); err != nil {
+		if s.t, err = e.await(ctx, s); err != nil {
 			return nil, err
 		}
 	}
 	return e.present(ctx, s.t, history, true)
 }
 
-// await waits until the turn of a message has come to rest.
-func (e *Engine) await(ctx context.Context, s sent) error {
+// await waits until the turn of a message has come to rest, and returns the task
+// that has.
+func (e *Engine) await(ctx context.Context, s sent) (*task, error) {
+	if e.isElsewhere(s.t) {
+		return e.awaitElsewhere(ctx, s.t.info.TaskID)
+	}
 	stuck, _ := e.commits.trouble()
 	select {
 	case <-s.done:
 	case <-stuck:
-		return errStore()
+		return nil, errStore()
 	case <-ctx.Done():
 		select {
 		case <-s.done:
 		default:
-			return fmt.Errorf("task: the caller left before task %s ended, it goes on: %w", s.t.info.TaskID, context.Cause(ctx))
+			return nil, fmt.Errorf("task: the caller left before task %s ended, it goes on: %w", s.t.info.TaskID, context.Cause(ctx))
 		}
 	}
-	return s.t.leftWhy()
+	if e.isElsewhere(s.t) {
+		return e.awaitElsewhere(ctx, s.t.info.TaskID)
+	}
+	return s.t, s.t.leftWhy()
 }
 
 // leftWhy is why the task is watched no longer although it is not at rest, nil

@@ -67,6 +67,7 @@ const (
 	BucketPush     Bucket = "push"     // who wants to be told what happens to a task
 	BucketOutbox   Bucket = "outbox"   // what is still to be told
 	BucketOnce     Bucket = "once"     // side effects of turns
+	BucketHosts    Bucket = "hosts"    // the processes that share the store
 )
 
 // Buckets returns all buckets, for a [Store] that makes them beforehand.
@@ -74,7 +75,7 @@ func Buckets() []Bucket {
 	return []Bucket{
 		BucketMeta, BucketTasks, BucketEvents, BucketOpen, BucketListed,
 		BucketFinished, BucketMessages, BucketSeen, BucketPush, BucketOutbox,
-		BucketOnce,
+		BucketOnce, BucketHosts,
 	}
 }
 

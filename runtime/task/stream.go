@@ -29,6 +29,12 @@ func (e *Engine) StreamTask(ctx context.Context, req *a2a.SubscribeToTaskRequest
 	if err != nil {
 		return err
 	}
+	if after > 0 && !t.reached(after) && e.shared() {
+		// Another process may have taken the task over and be further.
+		if c, err := e.load(ctx, req.ID); err == nil && c.reached(after) {
+			return e.streamElsewhere(ctx, req.ID, after, yield)
+		}
+	}
 	if after == 0 || !t.reached(after) {
 		after = fromNow
 	}
@@ -51,7 +57,14 @@ func (t *task) reached(seq uint64) bool {
 // present is the task as it is now, once all that is in it is in the store.
 func (e *Engine) present(ctx context.Context, t *task, history *int, withArtifacts bool) (*a2a.Task, error) {
 	s, seq := t.snapshot(history, withArtifacts)
-	return s, e.awaitCommitted(ctx, t, seq)
+	err := e.awaitCommitted(ctx, t, seq)
+	if err != nil && e.isElsewhere(t) {
+		if t, err = e.load(ctx, t.info.TaskID); err != nil {
+			return nil, err
+		}
+		s, _ = t.snapshot(history, withArtifacts)
+	}
+	return s, err
 }
 
 // awaitCommitted waits until an event is in the store.
@@ -86,9 +99,15 @@ func errReaderLeft(ctx context.Context, t *task) error {
 // takes what is there and calls yield without the lock: a slow reader is late,
 // not in the way.
 func (e *Engine) streamFrom(ctx context.Context, t *task, after uint64, yield func(seq uint64, ev a2a.Event) bool) error {
+	if e.isElsewhere(t) {
+		return e.streamElsewhere(ctx, t.info.TaskID, after, yield)
+	}
 	if after == fromNow {
 		s, seq := t.snapshot(nil, true)
 		if err := e.awaitCommitted(ctx, t, seq); err != nil {
+			if e.isElsewhere(t) {
+				return e.streamElsewhere(ctx, t.info.TaskID, after, yield)
+			}
 			return err
 		}
 		if !yield(seq, s) {
@@ -107,6 +126,8 @@ func (e *Engine) streamFrom(ctx context.Context, t *task, after uint64, yield fu
 		after += uint64(len(b.records))
 		switch {
 		case wait != nil:
+		case b.left != nil && e.isElsewhere(t):
+			return e.streamElsewhere(ctx, t.info.TaskID, after, yield)
 		case b.left != nil:
 			return errLeft(t.info.TaskID, b.left)
 		case ctx.Err() != nil:

@@ -1,0 +1,298 @@
+package task
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+)
+
+// DefaultLease is how long a process may be silent before others take over what
+// it was doing.
+const DefaultLease = 10 * time.Second
+
+const (
+	beatsPerLease = 10
+	recountEvery  = 30 * time.Second
+	partTimeout   = 2 * time.Second
+)
+
+// WithShared lets several processes use one store at the same time, such as the
+// replicas of a workspace on one database; each is an engine that was opened
+// with this option. A caller may talk to any of them:
+//
+//   - a message that reaches two of them makes one task;
+//   - who waits for a task, reads or streams it gets what another process
+//     writes, a little later than there; a store that is a [Watcher] makes it
+//     less;
+//   - a task is canceled wherever it runs: it is at its end at once, and the
+//     process that runs it ends its turn when it next writes, or within a tenth
+//     of the lease;
+//   - each process says in the store that it is alive. When it has not for the
+//     time of lease (0: [DefaultLease]), or was closed, the others take over
+//     what it was doing, as [Open] does after a crash. The clocks of the
+//     processes need not agree.
+//
+// Whatever happens, one process alone can write to a task: who was taken for dead
+// and is not has lost it, and its turn ends with [ErrElsewhere]. [Limits] on what
+// runs are for each process, those on what is kept for the store. Push
+// notifications come from the process in which the turn runs, to the targets that
+// it knew of when it began. Turns of one conversation are in order within one
+// process. Default: the store belongs to one engine.
+func WithShared(lease time.Duration) Option {
+	orDefault(&lease, DefaultLease)
+	return optionFunc(func(c *config) { c.lease = lease })
+}
+
+// hosts is what a process knows of those it shares the store with. All but id is
+// used by one goroutine.
+type hosts struct {
+	id     string // of this one; empty where the store is not shared
+	work   sync.WaitGroup
+	beat   uint64
+	seen   map[string]sighting
+	placed map[a2a.TaskID]bool // whose interrupted turns were dispatched again
+}
+
+// sighting is when a process was seen to be alive. Its clock does not matter:
+// what counts is how long its sign of life has been the same.
+type sighting struct {
+	life  string
+	since time.Time
+	lease time.Duration
+}
+
+// life is the value in BucketHosts.
+type life struct {
+	Beat  uint64        `json:"beat"`
+	Lease time.Duration `json:"lease"`
+}
+
+func (e *Engine) shared() bool { return e.cfg.lease > 0 }
+
+// join makes this process known and takes up what others have left.
+func (e *Engine) join(ctx context.Context) error {
+	h := &e.hosts
+	h.id = a2a.NewMessageID()
+	h.seen, h.placed = map[string]sighting{}, map[a2a.TaskID]bool{}
+	if err := e.beat(ctx); err != nil {
+		return err
+	}
+	if err := e.sweep(ctx); err != nil {
+		return err
+	}
+	h.work.Go(e.keepUp)
+	return nil
+}
+
+// part takes this process out of the store, so that the others need not wait.
+func (e *Engine) part() {
+	if e.hosts.id == "" {
+		return
+	}
+	e.hosts.work.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), partTimeout)
+	defer cancel()
+	_ = e.store.Commit(ctx, []Op{{Kind: Delete, Bucket: BucketHosts, Key: e.hosts.id}}) // else the lease ends by itself
+}
+
+// keepUp is alive until Close, and looks whether the others are.
+func (e *Engine) keepUp() {
+	ctx := e.commits.ctx
+	tick := time.NewTicker(max(e.cfg.lease/beatsPerLease, time.Millisecond))
+	defer tick.Stop()
+	counted := time.Now()
+	failing := false
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		err := e.beat(ctx)
+		if err == nil {
+			err = e.sweep(ctx)
+		}
+		if err == nil && time.Since(counted) > recountEvery {
+			counted = time.Now()
+			if err = e.count(ctx); err == nil {
+				e.prune(ctx)
+			}
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			e.log.LogAttrs(ctx, slog.LevelError, "the shared store cannot be used, other processes may take over what runs here", slog.Any("error", err))
+		}
+		failing = err != nil
+	}
+}
+
+func (e *Engine) beat(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.lease)
+	defer cancel()
+	e.hosts.beat++
+	return e.store.Commit(ctx, []Op{{Kind: Put, Bucket: BucketHosts, Key: e.hosts.id, Value: mustJSON(life{e.hosts.beat, e.cfg.lease})}})
+}
+
+// sweep looks through what is not at rest: what others have taken from here, and
+// what is to be taken from those who are dead.
+func (e *Engine) sweep(ctx context.Context) error {
+	mine := e.settled()
+	if err := e.look(ctx); err != nil {
+		return err
+	}
+	open, err := e.store.Scan(ctx, Range{Bucket: BucketOpen})
+	if err != nil {
+		return err
+	}
+	var left []leftover
+	ids := map[a2a.TaskID]bool{}
+	for _, entry := range open {
+		id, host := a2a.TaskID(entry.Key), string(entry.Value)
+		ids[id] = true
+		_, placed := e.hosts.placed[id]
+		switch {
+		case host == e.hosts.id:
+			delete(mine, id)
+		case e.lives(host):
+			delete(e.hosts.placed, id)
+		case !placed && mine[id] == nil && e.alive(id) == nil:
+			left = append(left, leftover{id: id})
+		}
+	}
+	for _, t := range mine {
+		e.disownIfTaken(ctx, t)
+	}
+	for id := range e.hosts.placed {
+		if !ids[id] {
+			delete(e.hosts.placed, id)
+			e.lost.found(id)
+		}
+	}
+	for i := range left {
+		left[i].t, left[i].damaged, left[i].err = e.read(ctx, left[i].id)
+	}
+	slices.SortStableFunc(left, leftover.compare)
+	for _, l := range left {
+		e.adopt(ctx, l.id)
+	}
+	return nil
+}
+
+// look sees who is alive.
+func (e *Engine) look(ctx context.Context) error {
+	entries, err := e.store.Scan(ctx, Range{Bucket: BucketHosts})
+	if err != nil {
+		return err
+	}
+	seen := make(map[string]sighting, len(entries))
+	for _, entry := range entries {
+		s, known := e.hosts.seen[entry.Key]
+		if sign := string(entry.Value); !known || s.life != sign {
+			var l life
+			_ = json.Unmarshal(entry.Value, &l)
+			s = sighting{life: sign, since: time.Now(), lease: min(max(l.Lease, time.Millisecond), time.Hour)}
+		}
+		seen[entry.Key] = s
+	}
+	e.hosts.seen = seen
+	return nil
+}
+
+// lives reports whether a process is to be taken for alive.
+func (e *Engine) lives(host string) bool {
+	s, ok := e.hosts.seen[host]
+	return ok && time.Since(s.since) <= s.lease
+}
+
+// settled is the live tasks that are in the store as they are here.
+func (e *Engine) settled() map[a2a.TaskID]*task {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	found := map[a2a.TaskID]*task{}
+	for id, t := range e.live {
+		t.mu.Lock()
+		if t.isSettled() {
+			found[id] = t
+		}
+		t.mu.Unlock()
+	}
+	return found
+}
+
+// isSettled reports whether nothing of a task is on its way to the store. Its
+// mutex is held.
+func (t *task) isSettled() bool {
+	s := &t.saved
+	return s.row != nil && !s.marked && s.stored == s.asked && !t.journal.rest && t.journal.left == nil
+}
+
+// disownIfTaken gives a task up if another process has changed it.
+func (e *Engine) disownIfTaken(ctx context.Context, t *task) {
+	t.mu.Lock()
+	settled, row, asked := t.isSettled(), t.saved.row, t.saved.asked
+	t.mu.Unlock()
+	if !settled {
+		return
+	}
+	value, err := e.store.Get(ctx, BucketTasks, string(t.info.TaskID))
+	if err != nil && !errors.Is(err, ErrNotFound) || err == nil && bytes.Equal(value, row) {
+		return
+	}
+	t.mu.Lock()
+	same := t.isSettled() && t.saved.asked == asked
+	t.mu.Unlock()
+	if same { // else the commit that is on its way finds out
+		e.disown(t, ErrElsewhere)
+	}
+}
+
+// adopt takes up a task whose process is dead.
+func (e *Engine) adopt(ctx context.Context, id a2a.TaskID) {
+	release, err := e.hold(ctx, id)
+	if err != nil {
+		return
+	}
+	defer release()
+	e.mu.Lock()
+	busy := e.live[id] != nil || e.running[id] != nil || e.draining
+	e.mu.Unlock()
+	if busy {
+		return
+	}
+	l := leftover{id: id}
+	l.t, l.damaged, l.err = e.read(ctx, id)
+	switch {
+	case l.err != nil && !errors.Is(l.err, errDamaged):
+		return // it is gone, or the store fails
+	case l.err == nil && l.t.journal.rest:
+		return // it has come to rest meanwhile
+	case l.err == nil && l.t.placed && !l.t.canceled:
+		e.dispatchAgain(ctx, l.t)
+		return
+	}
+	e.recoverTask(ctx, l)
+}
+
+// dispatchAgain places a turn whose process is dead: it may have died before it
+// did.
+func (e *Engine) dispatchAgain(ctx context.Context, t *task) {
+	turn := t.dispatched()
+	if e.cfg.dispatcher == nil {
+		return
+	}
+	err := protect(ctx, dispatchTimeout, turn, e.cfg.dispatcher.Dispatch)
+	if err != nil {
+		e.log.LogAttrs(ctx, slog.LevelError, "interrupted turn cannot be dispatched again, it waits until it can",
+			slog.String("task_id", string(turn.TaskID)), slog.Any("error", err))
+		e.lost.note(turn.TaskID, err)
+		return
+	}
+	e.lost.found(turn.TaskID)
+	e.hosts.placed[turn.TaskID] = true
+}
