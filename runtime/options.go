@@ -38,6 +38,7 @@ type named struct{ value, by string }
 // settings is what the options fill in; New checks it.
 type settings struct {
 	store       task.Store
+	shared      bool // by several processes
 	turnTimeout time.Duration
 	turnSilence time.Duration
 	parallel    bool
@@ -200,7 +201,15 @@ type Limits struct {
 // there is no place for it, which /readyz warns of. Use [task.NewMemory] where
 // tasks need not outlive the process.
 func WithTaskStore(s task.Store) Option {
-	return optionFunc(func(set *settings) { set.store = s })
+	return optionFunc(func(set *settings) { set.store, set.shared = s, false })
+}
+
+// WithSharedTaskStore is [WithTaskStore] for a store that several processes of
+// one workspace use at the same time, such as that of package pgstore. They
+// stand for each other then: a caller may talk to any of them, and when one is
+// gone another goes on with its turns. See [task.WithShared].
+func WithSharedTaskStore(s task.Store) Option {
+	return optionFunc(func(set *settings) { set.store, set.shared = s, true })
 }
 
 // WithTurnTimeouts bounds how long a turn may take in all, and how long it may

@@ -39,6 +39,9 @@ func (r *Runtime) openEngine(ctx context.Context) error {
 	if s.notifier != nil {
 		opts = append(opts, task.WithPush(s.notifier))
 	}
+	if s.shared {
+		opts = append(opts, task.WithShared(0))
+	}
 	if s.parallel {
 		opts = append(opts, task.WithParallelTurns())
 	}

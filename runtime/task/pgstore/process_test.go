@@ -34,6 +34,8 @@ func TestChild(t *testing.T) {
 	name := os.Getenv(childWorkspace)
 	s := open(t, with(t, server(t), "application_name", name), name)
 	switch role {
+	case "engine":
+		answerUntilKilled(t, s)
 	case "commit": // until it is killed
 		for i := count(t, s); ; i++ {
 			mustCommit(t, s, halves(0, i)...)
