@@ -145,6 +145,32 @@ func TestTasksOutliveTheWorkspace(t *testing.T) {
 }
 
 // TestWhereTasksAreKept, and that readiness tells when it is not for long.
+// TestTwoWorkspacesOnOneStore: what is asked of one may be answered to the other,
+// and a message sent to both is answered once.
+func TestTwoWorkspacesOnOneStore(t *testing.T) {
+	agent := runtime.AgentFunc(func(ctx context.Context, turn *runtime.Turn, reply *runtime.Reply) error {
+		if len(turn.History()) == 0 {
+			return reply.Ask("Which city?")
+		}
+		number, err := turn.Once(ctx, "ticket", func(context.Context) ([]byte, error) { return []byte("ticket 7"), nil })
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(reply, "%s to %s", number, turn.Text())
+		return err
+	})
+	store := task.NewMemory()
+	one, stop := alone(t, t.TempDir(), agent, runtime.WithSharedTaskStore(store))
+	defer stop()
+	two, stop := alone(t, t.TempDir(), agent, runtime.WithSharedTaskStore(store))
+	defer stop()
+	asked := say(t, one, "m1", "", "a ticket", nil)
+	wantIn(t, "the first answer", asked, "Which city?")
+	wantIn(t, "the same from the other", say(t, two, "m1", "", "a ticket", nil), "Which city?", taskID(t, asked))
+	wantIn(t, "the answer from the other", say(t, two, "m2", taskID(t, asked), "Bergen", nil), "ticket 7 to Bergen")
+	wantIn(t, "the answer from the first", say(t, one, "m2", taskID(t, asked), "Bergen", nil), "ticket 7 to Bergen")
+}
+
 func TestWhereTasksAreKept(t *testing.T) {
 	silent := runtime.AgentFunc(func(context.Context, *runtime.Turn, *runtime.Reply) error { return nil })
 	t.Run("no directory", func(t *testing.T) {
