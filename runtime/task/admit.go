@@ -150,7 +150,7 @@ func (e *Engine) admit(ctx context.Context, owner string, key messageKey, req *a
 	t := &task{info: info, owner: owner}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.turn = newTurnState()
+	t.turn = e.newTurn()
 	t.submit(ownInput(req, info), now())
 	e.live[info.TaskID] = t
 	e.remember(t, m, key)
@@ -212,7 +212,7 @@ func (e *Engine) answer(ctx context.Context, owner string, key messageKey, req *
 		}
 	}
 	in := ownInput(req, t.info)
-	t.turn = newTurnState()
+	t.turn = e.newTurn()
 	t.attempt, t.placed = 0, false
 	t.setStatus(a2a.TaskStateWorking, nil, in)
 	e.live[t.info.TaskID] = t

@@ -109,7 +109,7 @@ func (e *Engine) beginCancel(t *task) (*task, <-chan struct{}, context.CancelCau
 		return t, done, nil
 	case t.journal.rest: // it waits for the caller
 		t.canceled = true
-		turn := newTurnState()
+		turn := e.newTurn()
 		if !t.journal.atRest() { // the question is on its way to the store, and somebody waits for it
 			turn.done = done
 		}

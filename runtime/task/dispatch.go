@@ -156,7 +156,11 @@ func (e *Engine) RunTurn(ctx context.Context, turn DispatchedTurn) error {
 	case <-done:
 		return t.outcome(nil)
 	case <-ctx.Done():
-		return e.interrupted(ctx, t, turn)
+		if err := e.interrupted(ctx, t, turn); !errors.Is(err, ErrCanceled) {
+			return err
+		}
+		<-done // not before it is in the store
+		return t.outcome(nil)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = e.interrupted(ctx, t, turn) })
 	defer stop()
@@ -164,14 +168,15 @@ func (e *Engine) RunTurn(ctx context.Context, turn DispatchedTurn) error {
 	e.mu.Lock()
 	t.mu.Lock()
 	x, run, cancel := t.turn.x, t.turn.ctx, t.turn.cancel
-	e.turns.Add(1) // while place still counts, so that Drain waits for both
-	defer e.turns.Done()
-	if t.turn.done != done || run == nil || t.turn.refuse != nil || !t.claim() {
+	if t.turn.done != done || run == nil || t.turn.refuse != nil || t.taken() {
 		t.mu.Unlock()
 		e.mu.Unlock()
 		<-done // the one who runs it ends it, when ctx ends as well
 		return t.outcome(nil)
 	}
+	e.turns.Add(1) // while place still counts, so that Drain waits for both
+	defer e.turns.Done()
+	t.claim()
 	t.attempt++
 	x.attempt, x.written = t.attempt, t.journal.text.String()
 	e.commits.mark(t)
@@ -301,10 +306,16 @@ func (e *Engine) CancelTurn(ctx context.Context, turn DispatchedTurn) error {
 	e.cancelTurn(t, turn)
 	select {
 	case <-t.doneChannel():
-		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	switch err := t.outcome(nil); {
+	case errors.Is(err, ErrCanceled):
+		return nil
+	case errors.Is(err, ErrShutdown), errors.Is(err, ErrElsewhere):
+		return err
+	}
+	return ErrNotDispatched
 }
 
 // outcome is what RunTurn says of a turn that is over.
@@ -360,7 +371,11 @@ func (t *task) taken() bool {
 	}
 }
 
-// newTurnState is that of a turn that waits.
-func newTurnState() turnState {
-	return turnState{done: make(chan struct{}), begun: make(chan struct{}), claimed: make(chan struct{})}
+// newTurn is the state of a turn that waits.
+func (e *Engine) newTurn() turnState {
+	s := turnState{done: make(chan struct{})}
+	if e.cfg.dispatcher != nil {
+		s.begun, s.claimed = make(chan struct{}), make(chan struct{})
+	}
+	return s
 }

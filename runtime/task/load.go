@@ -101,7 +101,7 @@ func (e *Engine) readEvents(ctx context.Context, id a2a.TaskID, value []byte) (t
 		info:  a2a.TaskInfo{TaskID: id, ContextID: r.Context},
 		owner: r.Owner, attempt: r.Attempt, canceled: r.Canceled, placed: r.Placed,
 	}
-	t.turn = newTurnState()
+	t.turn = e.newTurn()
 	entries, err := e.store.Scan(ctx, Range{Bucket: BucketEvents, From: eventsFrom(id, 0), To: eventsEnd(id)})
 	for _, entry := range entries {
 		if err := t.replay(entry.Value); err != nil {

@@ -108,7 +108,9 @@ func (e *Engine) begin(j *job, locked bool) {
 	e.commits.mark(t)
 	e.running[t.info.TaskID] = t
 	t.turn.x = j.x
-	close(t.turn.begun)
+	if t.turn.begun != nil {
+		close(t.turn.begun)
+	}
 	if dispatched {
 		e.turns.Go(func() { e.place(ctx, cancel, t, j.x) })
 		return

@@ -164,7 +164,7 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) {
 
 // revive makes a task live that was read from the store. Both mutexes are held.
 func (e *Engine) revive(t *task) {
-	t.turn = newTurnState()
+	t.turn = e.newTurn()
 	e.live[t.info.TaskID] = t
 	if in := t.input; in != nil {
 		e.know(t, keyOfMessage(t.owner, t.info.ContextID, in.message.ID))

@@ -52,7 +52,7 @@ type turnState struct {
 	wrote   time.Time     // and when, if there is such a timeout
 	expired error         // which timeout has cut it off
 
-	// Of a turn that is dispatched.
+	// Of a turn that may be dispatched; the channels are nil without a dispatcher.
 	x       *Execution    // nil before the turn has its slot
 	begun   chan struct{} // closed when it has
 	claimed chan struct{} // closed when somebody runs it
