@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
 	"github.com/molecule-ai/workspace-runtime-go/runtime/task/storetest"
@@ -144,6 +145,9 @@ var faults = map[string]struct {
 		scan: func(ctx context.Context, s task.Store, r task.Range) ([]task.Entry, error) {
 			found, err := s.Scan(ctx, r)
 			for i := range found {
+				if i == len(found)/2 {
+					time.Sleep(time.Millisecond) // so that a commit comes between, on a busy machine too
+				}
 				if value, err := s.Get(ctx, r.Bucket, found[i].Key); err == nil {
 					found[i].Value = value
 				}
