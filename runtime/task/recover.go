@@ -103,11 +103,8 @@ func (e *Engine) count(ctx context.Context) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.kept = kept{finished: len(finished), messages: len(seen)}
-	for _, entry := range finished {
-		size, _, _ := uvarint(entry.Value)
-		e.kept.bytes += int64(size)
-	}
+	e.kept = kept{messages: len(seen)}
+	e.kept.countFinished(finished)
 	return nil
 }
 

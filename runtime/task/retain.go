@@ -38,18 +38,17 @@ func (e *Engine) prune(ctx context.Context) {
 // pruneTasks removes finished tasks, and reports whether there may be more.
 func (e *Engine) pruneTasks(ctx context.Context) (more bool) {
 	l := e.cfg.limits
-	e.mu.Lock()
-	k := e.kept
-	e.mu.Unlock()
-	over := k.finished - l.MaxFinished
-	if over <= slack(l.MaxFinished) && k.bytes <= l.MaxFinishedBytes && l.MaxAge <= 0 {
+	k := e.counted()
+	if k.finished-l.MaxFinished <= slack(l.MaxFinished) && k.bytes <= l.MaxFinishedBytes && l.MaxAge <= 0 {
 		return false
 	}
-	oldest, err := e.store.Scan(ctx, Range{Bucket: BucketFinished, Limit: pruneBatch})
+	oldest, err := e.oldest(ctx, BucketFinished)
 	if err != nil {
 		e.notePrune(ctx, err)
 		return false
 	}
+	k = e.counted()
+	over := k.finished - l.MaxFinished
 	var ops []Op
 	n, bytes := 0, int64(0)
 	for _, entry := range oldest {
@@ -64,7 +63,7 @@ func (e *Engine) pruneTasks(ctx context.Context) (more bool) {
 		n++
 		bytes += int64(size)
 	}
-	if n == 0 || e.commits.commit(ops) != nil {
+	if n == 0 || e.commits.commit(e.unlessRemoved(ops, BucketFinished, oldest[0])) != nil {
 		return false
 	}
 	e.mu.Lock()
@@ -92,17 +91,15 @@ func (e *Engine) removal(finished string, owner []byte) []Op {
 // more. The message of a task that is not at rest is remembered by the task.
 func (e *Engine) pruneMessages(ctx context.Context) (more bool) {
 	l := e.cfg.limits
-	e.mu.Lock()
-	over := e.kept.messages - l.MaxMessages
-	e.mu.Unlock()
-	if over <= slack(l.MaxMessages) && l.MaxMessageAge <= 0 {
+	if e.counted().messages-l.MaxMessages <= slack(l.MaxMessages) && l.MaxMessageAge <= 0 {
 		return false
 	}
-	oldest, err := e.store.Scan(ctx, Range{Bucket: BucketSeen, Limit: pruneBatch})
+	oldest, err := e.oldest(ctx, BucketSeen)
 	if err != nil {
 		e.notePrune(ctx, err)
 		return false
 	}
+	over := e.counted().messages - l.MaxMessages
 	var ops []Op
 	n := 0
 	for _, entry := range oldest {
@@ -117,13 +114,56 @@ func (e *Engine) pruneMessages(ctx context.Context) (more bool) {
 		}
 		n++
 	}
-	if n == 0 || e.commits.commit(ops) != nil {
+	if n == 0 || e.commits.commit(e.unlessRemoved(ops, BucketSeen, oldest[0])) != nil {
 		return false
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.kept.messages -= n
 	return n == pruneBatch
+}
+
+func (e *Engine) counted() kept {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.kept
+}
+
+// oldest returns what may be removed. Where other processes finish and remove as
+// well it counts again: by the same look, so that none removes what another one
+// just has.
+func (e *Engine) oldest(ctx context.Context, b Bucket) ([]Entry, error) {
+	if !e.shared() {
+		return e.store.Scan(ctx, Range{Bucket: b, Limit: pruneBatch})
+	}
+	all, err := e.store.Scan(ctx, Range{Bucket: b})
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if b == BucketSeen {
+		e.kept.messages = len(all)
+	} else {
+		e.kept.countFinished(all)
+	}
+	return all[:min(len(all), pruneBatch)], nil
+}
+
+func (k *kept) countFinished(all []Entry) {
+	k.finished, k.bytes = len(all), 0
+	for _, entry := range all {
+		size, _, _ := uvarint(entry.Value)
+		k.bytes += int64(size)
+	}
+}
+
+// unlessRemoved makes a removal depend on nobody else having made it.
+func (e *Engine) unlessRemoved(ops []Op, b Bucket, first Entry) []Op {
+	if !e.shared() {
+		return ops
+	}
+	return append(ops, Op{Kind: Expect, Bucket: b, Key: first.Key, Value: first.Value})
 }
 
 func (e *Engine) notePrune(ctx context.Context, err error) {
