@@ -111,6 +111,9 @@ func newHouse(t *testing.T) *house {
 	if _, err := h.client.SetKV(t.Context(), registry.SetKVRequest{Key: "k", Value: []byte(`1`)}); err != nil {
 		t.Fatal(err)
 	}
+	if err := h.client.SaveCheckpoint(t.Context(), registry.SaveCheckpointRequest{WorkflowID: "w", StepName: "s"}); err != nil {
+		t.Fatal(err)
+	}
 	h.ForgetRequests()
 	return h
 }

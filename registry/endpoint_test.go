@@ -166,6 +166,20 @@ var endpoints = []endpoint{
 		_, err := c.ScheduleHistory(ctx, thingID)
 		return err
 	}},
+	{"SaveCheckpoint", "POST", "/workspaces/" + ownID + "/checkpoints", true, `{"id":"c"}`, func(ctx context.Context, c *registry.Client) error {
+		return c.SaveCheckpoint(ctx, registry.SaveCheckpointRequest{WorkflowID: "w", StepName: "s", StepIndex: 1, Payload: []byte(`{"a":1}`)})
+	}},
+	{"LatestCheckpoint", "GET", "/workspaces/" + ownID + "/checkpoints/latest", true, `{"workflow_id":"w"}`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.LatestCheckpoint(ctx)
+		return err
+	}},
+	{"Checkpoints", "GET", "/workspaces/" + ownID + "/checkpoints/w", true, `[]`, func(ctx context.Context, c *registry.Client) error {
+		_, err := c.Checkpoints(ctx, "w")
+		return err
+	}},
+	{"DeleteCheckpoints", "DELETE", "/workspaces/" + ownID + "/checkpoints/w", true, `{"deleted":1}`, func(ctx context.Context, c *registry.Client) error {
+		return c.DeleteCheckpoints(ctx, "w")
+	}},
 	{"Tokens", "GET", "/workspaces/" + ownID + "/tokens", true, `{"count":0,"tokens":[]}`, func(ctx context.Context, c *registry.Client) error {
 		for _, err := range c.Tokens(ctx) {
 			if err != nil {

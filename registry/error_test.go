@@ -55,10 +55,17 @@ func TestDocumentedErrors(t *testing.T) {
 		{status: 503, body: `{"code":"platform_unavailable","error":"platform datastore unavailable — retry shortly"}`, message: "platform datastore unavailable — retry shortly", is: []error{registry.ErrUnavailable}},
 		{status: 400, body: `{"error":"a \u003c b"}`, message: "a < b", is: []error{registry.ErrBadRequest}},
 	}
+	noneFound := row{status: 404, body: `{"error":"no checkpoints found for workflow"}`, message: "no checkpoints found for workflow", is: []error{registry.ErrNotFound}}
 	own := map[string][]row{
-		"Register":   {badBody, missing, invalid, {status: 500, body: `{"error":"registration failed"}`, message: "registration failed", is: []error{registry.ErrUnavailable}}},
-		"Heartbeat":  {badBody, missing, invalid, {status: 500, body: `{"error":"failed to update"}`, message: "failed to update", is: []error{registry.ErrUnavailable}}},
-		"UpdateCard": {badBody, missing, invalid, {status: 500, body: `{"error":"failed to update card"}`, message: "failed to update card", is: []error{registry.ErrUnavailable}}},
+		"SaveCheckpoint": {missing, invalid, badBody,
+			{status: 500, body: `{"error":"failed to upsert checkpoint"}`, message: "failed to upsert checkpoint", is: []error{registry.ErrUnavailable}}},
+		"LatestCheckpoint": {missing, invalid,
+			{status: 404, body: `{"error":"no checkpoints found for workspace"}`, message: "no checkpoints found for workspace", is: []error{registry.ErrNotFound}}},
+		"Checkpoints":       {missing, invalid, noneFound},
+		"DeleteCheckpoints": {missing, invalid, noneFound},
+		"Register":          {badBody, missing, invalid, {status: 500, body: `{"error":"registration failed"}`, message: "registration failed", is: []error{registry.ErrUnavailable}}},
+		"Heartbeat":         {badBody, missing, invalid, {status: 500, body: `{"error":"failed to update"}`, message: "failed to update", is: []error{registry.ErrUnavailable}}},
+		"UpdateCard":        {badBody, missing, invalid, {status: 500, body: `{"error":"failed to update card"}`, message: "failed to update card", is: []error{registry.ErrUnavailable}}},
 		"Workspace": {query,
 			{status: 400, body: `{"error":"invalid workspace ID"}`, message: "invalid workspace ID", is: []error{registry.ErrBadRequest}},
 			{status: 404, body: `{"error":"workspace not found"}`, message: "workspace not found", is: []error{registry.ErrNotFound}}},

@@ -127,6 +127,10 @@ var transcriptsOfTools = []transcript{
 		},
 	},
 	{
+		file:  "19-checkpoints.txt",
+		setup: tools,
+	},
+	{
 		file:  "16-kv-memory.txt",
 		setup: tools,
 		before: map[string]func(*replay, *block){

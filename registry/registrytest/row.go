@@ -62,6 +62,7 @@ type row struct {
 	activities   []*Activity
 	activitySize int // of their bodies, in bytes
 	schedules    []*Schedule
+	checkpoints  []*Checkpoint
 	secrets      map[string]secretValue
 	files        map[string][]byte // by path; nil is no container
 	plugins      map[string][]byte // archives by name
