@@ -82,6 +82,9 @@ func (r *Runtime) readiness() health {
 	if r.inbox != nil {
 		h.Warnings = append(h.Warnings, inboxWarnings(r.inbox.Status())...)
 	}
+	if r.durability != nil {
+		h.add(r.durability.Status())
+	}
 	if err := r.engine.Health(); err != nil {
 		h.Reasons = append(h.Reasons, "tasks cannot be stored: "+err.Error())
 	}
@@ -89,6 +92,16 @@ func (r *Runtime) readiness() health {
 		h.Reasons = append(h.Reasons, fmt.Sprintf("the agent has been wedged since %s: %s", since.UTC().Format(time.RFC3339), reason))
 	}
 	return h
+}
+
+// add takes what somebody else says into account.
+func (h *health) add(reason, warning string) {
+	if reason != "" {
+		h.Reasons = append(h.Reasons, reason)
+	}
+	if warning != "" {
+		h.Warnings = append(h.Warnings, warning)
+	}
 }
 
 // judge makes a verdict of the heartbeats' status.

@@ -79,7 +79,11 @@ func (r *Runtime) Run(ctx context.Context) error {
 		}
 	}
 	r.ask()
-	if err := r.openEngine(ctx); err != nil {
+	err = r.openDurability(ctx, r.workspace)
+	if err == nil {
+		err = r.openEngine(ctx)
+	}
+	if err != nil {
 		closed := r.closeEarly(ctx)
 		if ctx.Err() != nil {
 			return closed
@@ -89,6 +93,7 @@ func (r *Runtime) Run(ctx context.Context) error {
 	if err := r.openInbox(); err != nil {
 		return errors.Join(err, r.closeEarly(ctx))
 	}
+	r.serveDurability()
 	listener, url, err := r.listen(ctx, cfg)
 	if err != nil {
 		return errors.Join(err, r.closeEarly(ctx))
@@ -248,6 +253,7 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, stop
 	// second is part of the deadline.
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.set.drain-min(time.Second, r.set.drain/4))
 	defer cancel()
+	r.handOver()
 	if err := r.engine.Drain(deadline); err != nil {
 		r.log.Warn("turns were cut off at the drain deadline", "error", err)
 	}
@@ -267,7 +273,7 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, stop
 	// Turns that took all the time there was must not cost the agent its Close.
 	closing, cancelClosing := context.WithDeadline(context.WithoutCancel(ctx), later(begin.Add(r.set.drain), time.Now().Add(lastAnswers)))
 	defer cancelClosing()
-	err := errors.Join(r.closeAgent(closing), r.closeEngine())
+	err := errors.Join(r.closeDurability(closing), r.closeAgent(closing), r.closeEngine())
 	r.log.Info("stopped", "took", time.Since(begin))
 	return err
 }
@@ -288,12 +294,13 @@ func later(a, b time.Time) time.Time {
 func (r *Runtime) closeEarly(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.set.drain)
 	defer cancel()
+	r.handOver()
 	if r.engine != nil {
 		at, done := context.WithCancel(ctx)
 		done()
 		_ = r.engine.Drain(at)
 	}
-	return errors.Join(r.closeAgent(ctx), r.closeEngine())
+	return errors.Join(r.closeDurability(ctx), r.closeAgent(ctx), r.closeEngine())
 }
 
 func (r *Runtime) closeAgent(ctx context.Context) error {

@@ -43,6 +43,7 @@ type settings struct {
 	turnSilence time.Duration
 	parallel    bool
 	notifier    task.Notifier
+	durability  Durability
 	who         func(*http.Request) (string, error)
 	rest        bool
 	noInbox     bool

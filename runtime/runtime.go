@@ -43,6 +43,7 @@ type Runtime struct {
 	storeWarnings []string
 	toolbox       *toolbox
 	workspace     *Workspace // what the agent and the services are given
+	durability    Durability // nil until it is open, or when there is none
 
 	ran  atomic.Bool                  // Run was called
 	card atomic.Pointer[jsonrpc.Card] // nil until the address is known
@@ -158,6 +159,11 @@ func (s *settings) complete() {
 	}
 	if s.turnTimeout < 0 || s.turnSilence < 0 {
 		s.faults = append(s.faults, errors.New("WithTurnTimeouts: a timeout is negative; use a positive duration, or 0 for none"))
+	}
+	if s.durability != nil {
+		if err := s.durability.Check(); err != nil {
+			s.faults = append(s.faults, err)
+		}
 	}
 	if s.drain < 0 {
 		s.bad("WithDrainTimeout", s.drain.String(), "is negative; use a positive duration")

@@ -36,6 +36,9 @@ func (r *Runtime) openEngine(ctx context.Context) error {
 		task.WithTimeouts(task.Timeouts{Total: s.turnTimeout, Silence: s.turnSilence}),
 	}
 	opts = append(opts, task.WithOwner(ownerOf))
+	if r.durability != nil {
+		opts = append(opts, task.WithDispatcher(r.durability))
+	}
 	if s.notifier != nil {
 		opts = append(opts, task.WithPush(s.notifier))
 	}

@@ -1,0 +1,121 @@
+package temporal
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	sdk "go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+)
+
+// The names under which workers of every version find the code. Workflows that
+// run when the library is exchanged are gone on with by the new one, so a change
+// of turnFlow that is not compatible needs another name.
+const (
+	flowName   = "workspace-turn"
+	runName    = "run-turn"
+	cancelName = "cancel-turn"
+)
+
+// placed is what a workflow is given: whose turn it is, and nothing of what is
+// said in it.
+type placed struct {
+	Task     string `json:"task"`
+	Sequence uint64 `json:"sequence"`
+	Process  string `json:"process"` // the task queue of the process that has taken the message
+}
+
+func (p placed) turn() task.DispatchedTurn {
+	return task.DispatchedTurn{TaskID: a2a.TaskID(p.Task), Sequence: p.Sequence}
+}
+
+// Outcomes of an activity that has nothing to complain of.
+const (
+	atRest   = "at rest"        // the task has completed, or asks its caller
+	nothing  = "nothing to run" // the journal says that the turn is over, or has run without Temporal
+	canceled = "canceled"
+)
+
+// maxAttempt bounds one activity, since Temporal wants a bound. It is no bound
+// for the turn: the activity that follows finds it running.
+const maxAttempt = 24 * time.Hour
+
+// turnFlow is the workflow: the turn is run by the process that has taken its
+// message, and if that fails by whichever process of the workspace comes first,
+// until the task is at rest.
+func (d *durability) turnFlow(ctx workflow.Context, p placed) (string, error) {
+	var outcome string
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, d.here(p)), runName, p).Get(ctx, &outcome)
+	if ctx.Err() == nil && another(err) {
+		err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, d.anywhere()), runName, p).Get(ctx, &outcome)
+	}
+	if err != nil && ctx.Err() != nil { // somebody has canceled the workflow; the process may have died without knowing
+		last, _ := workflow.NewDisconnectedContext(ctx)
+		err = workflow.ExecuteActivity(workflow.WithActivityOptions(last, d.anywhere()), cancelName, p).Get(last, &outcome)
+	}
+	if outcome == canceled {
+		return "", sdk.NewCanceledError()
+	}
+	return outcome, err
+}
+
+// here is for the first attempt, in the process that has taken the message.
+func (d *durability) here(p placed) workflow.ActivityOptions {
+	o := d.anywhere()
+	o.TaskQueue = p.Process
+	o.ScheduleToStartTimeout = d.cfg.patience
+	o.RetryPolicy = &sdk.RetryPolicy{MaximumAttempts: 1}
+	return o
+}
+
+// anywhere is for attempts in any process of the workspace.
+func (d *durability) anywhere() workflow.ActivityOptions {
+	retry := d.cfg.retry
+	return workflow.ActivityOptions{
+		StartToCloseTimeout: maxAttempt,
+		HeartbeatTimeout:    d.cfg.heartbeat,
+		RetryPolicy:         &retry,
+		WaitForCancellation: true,
+	}
+}
+
+// another reports whether what has become of the first attempt can be mended by
+// another one.
+func another(err error) bool {
+	var app *sdk.ApplicationError
+	if errors.As(err, &app) {
+		return !app.NonRetryable()
+	}
+	return err != nil && !sdk.IsCanceledError(err)
+}
+
+// workflowID is the same for the same turn wherever it is placed from.
+func workflowID(workspace string, t task.DispatchedTurn) string {
+	return strings.Join([]string{workspace, string(t.TaskID), strconv.FormatUint(t.Sequence, 10)}, "/")
+}
+
+func (d *durability) registerTurns(w worker.Registry) {
+	w.RegisterActivityWithOptions(d.runTurn, activityOptions(runName))
+	w.RegisterActivityWithOptions(d.cancelTurn, activityOptions(cancelName))
+}
+
+func (d *durability) registerFlow(w worker.Registry) {
+	w.RegisterWorkflowWithOptions(d.turnFlow, workflow.RegisterOptions{Name: flowName})
+}
+
+// cancelTurn is the activity that cancels a task whose workflow was canceled.
+func (d *durability) cancelTurn(ctx context.Context, p placed) (string, error) {
+	err := d.served().CancelTurn(ctx, p.turn())
+	if err != nil && !errors.Is(err, task.ErrNotDispatched) {
+		return "", again("NotCanceled", "the task could not be canceled", 0)
+	}
+	return canceled, nil
+}
