@@ -17,6 +17,8 @@ type client struct {
 	url       string
 	reference string
 	http      *http.Client
+	fresh     time.Duration // how long after the start of a life events are still those that the store has kept
+	started   time.Time     // of this life
 
 	message  int // number of the turn's message
 	task     string
@@ -24,6 +26,7 @@ type client struct {
 	text     strings.Builder
 	finished int
 	events   int
+	midTurn  bool // this life began in the middle of a turn
 }
 
 func newClient(addr string, chunks int) *client {
@@ -89,9 +92,11 @@ func (c *client) connect(ctx context.Context, first chan<- time.Time) error {
 		if err != nil {
 			return fmt.Errorf("message %d, event %d: %w: %s", c.message, seq, err, data)
 		}
-		select {
-		case first <- time.Now():
-		default:
+		if !c.midTurn || time.Since(c.started) > c.fresh {
+			select {
+			case first <- time.Now():
+			default:
+			}
 		}
 		if over {
 			return nil
@@ -154,7 +159,7 @@ func (c *client) event(seq uint64, data []byte) (over bool, err error) {
 		}
 		c.finished++
 		c.message++
-		c.task, c.seq = "", 0
+		c.task, c.seq, c.midTurn = "", 0, false
 		c.text.Reset()
 		return true, nil
 	}

@@ -12,10 +12,16 @@
 //
 // has the tasks in the PostgreSQL server that PGSTORE_DSN names, and nothing else
 // that one process leaves to the next, as if that one ran on another machine.
+//
+//	.ci/temporal go run ./runtime/internal/crash -temporal -heartbeat 2s -cycles 50
+//
+// makes the turns durable on a real Temporal server, from the binary that
+// TEMPORAL_CLI names; they make side effects, too, which are counted.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -33,26 +39,29 @@ func main() {
 	chunks := flag.Int("chunks", 200, "how many chunks a turn writes")
 	seed := flag.Uint64("seed", 1, "of the moments at which it is killed")
 	postgres := flag.Bool("postgres", false, "keep the tasks in the PostgreSQL server of PGSTORE_DSN")
+	durable := flag.Bool("temporal", false, "make turns durable on a Temporal server that is started from TEMPORAL_CLI")
+	heartbeat := flag.Duration("heartbeat", 2*time.Second, "with -temporal, the heartbeat timeout")
+	host := flag.String("host", "", "the Temporal server's address (used by the program itself)")
 	child := flag.String("child", "", "be the workspace, with this directory (used by the program itself)")
 	addr := flag.String("addr", "", "where the workspace listens (used by the program itself)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if *child != "" {
-		if err := workspace(ctx, *child, *addr, *chunks, *postgres); err != nil {
+		if err := workspace(ctx, life{*child, *addr, *chunks, *postgres, *host, *heartbeat}); err != nil {
 			slog.Error("workspace", "error", err)
 			os.Exit(1)
 		}
 		return
 	}
-	if err := parent(ctx, *cycles, *chunks, *seed, *postgres); err != nil {
+	if err := parent(ctx, *cycles, *chunks, *seed, *postgres, *durable, *heartbeat); err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
 		os.Exit(1)
 	}
 }
 
 // parent runs the cycles and prints what came out.
-func parent(ctx context.Context, cycles, chunks int, seed uint64, postgres bool) error {
+func parent(ctx context.Context, cycles, chunks int, seed uint64, postgres, durable bool, heartbeat time.Duration) error {
 	dir, err := os.MkdirTemp("", "crash")
 	if err != nil {
 		return err
@@ -62,10 +71,22 @@ func parent(ctx context.Context, cycles, chunks int, seed uint64, postgres bool)
 	if err != nil {
 		return err
 	}
+	host := ""
+	if durable {
+		var stop func()
+		if host, stop, err = startTemporal(ctx, dir); err != nil {
+			return err
+		}
+		defer stop()
+	}
 	begin := time.Now()
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	c := newClient(addr, chunks)
+	if durable {
+		c.fresh = 250 * time.Millisecond
+	}
 	var recovered []time.Duration
+	killed := begin
 	for cycle := 0; cycle < cycles; cycle++ {
 		home := dir
 		if postgres {
@@ -74,9 +95,16 @@ func parent(ctx context.Context, cycles, chunks int, seed uint64, postgres bool)
 				return err
 			}
 		}
-		cmd := exec.CommandContext(ctx, os.Args[0], "-child", home, "-addr", addr, "-chunks", fmt.Sprint(chunks), fmt.Sprint("-postgres=", postgres))
+		cmd := exec.CommandContext(ctx, os.Args[0], "-child", home, "-addr", addr, "-chunks", fmt.Sprint(chunks), fmt.Sprint("-postgres=", postgres),
+			"-host", host, "-heartbeat", heartbeat.String())
 		cmd.Stderr = os.Stderr
 		started := time.Now()
+		c.started, c.midTurn = started, c.task != ""
+		from := started
+		if durable {
+			from = killed
+		}
+		midTurn := c.midTurn
 		if err := cmd.Start(); err != nil {
 			return err
 		}
@@ -91,10 +119,12 @@ func parent(ctx context.Context, cycles, chunks int, seed uint64, postgres bool)
 		select {
 		case <-early:
 		case at := <-first:
-			recovered = append(recovered, at.Sub(started))
-		case <-time.After(20 * time.Second):
+			if midTurn || !durable {
+				recovered = append(recovered, at.Sub(from))
+			}
+		case <-time.After(20*time.Second + 5*heartbeat):
 			end()
-			return fmt.Errorf("cycle %d: nothing was read within 20 s: %w", cycle, <-done)
+			return fmt.Errorf("cycle %d: nothing was read for long: %w", cycle, <-done)
 		case <-ctx.Done():
 			end()
 			<-done
@@ -105,11 +135,15 @@ func parent(ctx context.Context, cycles, chunks int, seed uint64, postgres bool)
 			end()
 			return err
 		}
+		killed = time.Now()
 		_ = cmd.Wait()
 		end()
 		if err := <-done; err != nil {
 			return fmt.Errorf("cycle %d: %w", cycle, err)
 		}
+	}
+	if len(recovered) == 0 {
+		return errors.New("no turn was interrupted: take more cycles")
 	}
 	slices.Sort(recovered)
 	at := func(p float64) time.Duration {
@@ -117,6 +151,17 @@ func parent(ctx context.Context, cycles, chunks int, seed uint64, postgres bool)
 	}
 	fmt.Printf("%d kills in %v, %d turns finished, %d events read: no byte differs, no event twice, none missing\n",
 		cycles, time.Since(begin).Round(time.Second), c.finished, c.events)
-	fmt.Printf("process start to the next event of the interrupted turn: p50 %v, p99 %v, worst %v\n", at(0.5), at(0.99), at(1))
+	if durable {
+		made, err := countEffects(dir)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%d side effects, none twice; heartbeat timeout %v\n", made, heartbeat)
+	}
+	what := "process start"
+	if durable {
+		what = "SIGKILL"
+	}
+	fmt.Printf(what+" to the next event of the interrupted turn: p50 %v, p99 %v, worst %v\n", at(0.5), at(0.99), at(1))
 	return nil
 }
