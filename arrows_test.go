@@ -106,14 +106,21 @@ func TestTheCoreIsLight(t *testing.T) {
 func TestTheCoreLinksTheseModules(t *testing.T) {
 	want := []string{
 		"github.com/a2aproject/a2a-go/v2",
+		"github.com/cespare/xxhash/v2", // this and logr, stdr and auto/sdk follow the OpenTelemetry API in
 		"github.com/coder/websocket",
 		"github.com/fsnotify/fsnotify",
+		"github.com/go-logr/logr",
+		"github.com/go-logr/stdr",
 		"github.com/google/jsonschema-go",
 		"github.com/google/uuid",
 		"github.com/hashicorp/go-cleanhttp",
 		"github.com/hashicorp/go-retryablehttp",
 		"github.com/tidwall/btree",
 		"go.etcd.io/bbolt",
+		"go.opentelemetry.io/auto/sdk",
+		"go.opentelemetry.io/otel",
+		"go.opentelemetry.io/otel/metric",
+		"go.opentelemetry.io/otel/trace",
 		"golang.org/x/sync",
 		"golang.org/x/sys",
 		"gopkg.in/yaml.v3",
