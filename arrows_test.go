@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"runtime/tool":           {"registry"},
 	"runtime":                {"heartbeat", "platformauth", "registry", "runtime/config", "runtime/jsonrpc", "runtime/task", "runtime/task/filestore", "runtime/tool"},
 	"runtime/mcp":            {"runtime", "runtime/tool"},
+	"runtime/telemetry":      {"runtime"},
 	"heartbeat/internal":     {"*"},
 	"runtime/internal":       {"*"},
 	"examples":               {"*"},
