@@ -19,7 +19,7 @@ const scope = "github.com/molecule-ai/workspace-runtime-go/registry"
 
 // WithTracerProvider sets where calls are traced: each is one client span with
 // its repeats as events, except heartbeats and [Client.State], which come at a
-// rhythm and would bury the rest. Default, and nil: OpenTelemetry's global
+// rhythm and would bury the rest, and streams of events, which have no end. Default, and nil: OpenTelemetry's global
 // provider, which records nothing until the program sets another.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return optionFunc(func(s *settings) { s.tracers = tp })
@@ -68,23 +68,31 @@ func (c *Client) begin(ctx context.Context, k call) (context.Context, trace.Span
 	return ctx, span
 }
 
-// end ends the span of a call. The text of an error stays out of it: it may
-// hold what the other side has said.
+// end ends the span of a call, with its answer if that is at hand. The text of
+// an error stays out of it: it may hold what the other side has said.
 func end(span trace.Span, a *answer, err error) {
-	if span.IsRecording() {
-		switch {
-		case err != nil:
-			span.SetAttributes(attribute.String("error.type", errorType(err)))
-			span.SetStatus(codes.Error, "")
-		default:
-			span.SetAttributes(attribute.Int("http.response.status_code", a.status))
-			if a.status >= http.StatusBadRequest {
-				span.SetAttributes(attribute.String("error.type", strconv.Itoa(a.status)))
-				span.SetStatus(codes.Error, "")
-			}
-		}
+	defer span.End()
+	if !span.IsRecording() {
+		return
 	}
-	span.End()
+	status := 0
+	var refused *Error
+	switch {
+	case a != nil:
+		status = a.status
+	case errors.As(err, &refused):
+		status = refused.Status
+	case err != nil:
+		span.SetAttributes(attribute.String("error.type", errorType(err)))
+		span.SetStatus(codes.Error, "")
+	}
+	if status > 0 {
+		span.SetAttributes(attribute.Int("http.response.status_code", status))
+	}
+	if status >= http.StatusBadRequest {
+		span.SetAttributes(attribute.String("error.type", strconv.Itoa(status)))
+		span.SetStatus(codes.Error, "")
+	}
 }
 
 // inject adds the trace to the headers of a request.
