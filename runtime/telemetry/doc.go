@@ -5,7 +5,7 @@
 //
 // The rest of this module knows only OpenTelemetry's API. Whoever imports this
 // package links the SDK, the exporters and the gRPC packages that they name,
-// some 9 MB; a program that does not, and finds OTEL_EXPORTER_OTLP_ENDPOINT
+// 8 MB more (BENCHMARKS.md); a program that does not, and finds OTEL_EXPORTER_OTLP_ENDPOINT
 // set, says so once in its log.
 //
 // # Variables
