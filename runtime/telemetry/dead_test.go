@@ -54,7 +54,7 @@ func TestADeadCollectorCostsNothingButALineInTheLog(t *testing.T) {
 			sendTo(t, at(t))
 			t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "60000")
 			p := registrytest.NewPlatform(t)
-			w := live(t, p, here, parrot, runtime.WithDrainTimeout(30*time.Second))
+			w := live(t, p, here, parrot, runtime.WithDrainTimeout(5*time.Minute))
 			for _, text := range []string{"one", "two", "three"} {
 				if answer := say(t, p, here, text, nil); !strings.Contains(answer, "You said: "+text) {
 					t.Errorf("the answer is %s", answer)
@@ -62,9 +62,9 @@ func TestADeadCollectorCostsNothingButALineInTheLog(t *testing.T) {
 			}
 			begin := time.Now()
 			w.end()
-			// The bound is 1 s; what this test must tell from that is the 30 s of
-			// the drain deadline, and the 10 s of an export.
-			if took := time.Since(begin); took > 9*time.Second {
+			// It takes 1 s; what this test must tell from that is the drain
+			// deadline, and the half minute of an export that is not cut off.
+			if took := time.Since(begin); took > 25*time.Second {
 				t.Errorf("the end took %v", took)
 			}
 			lines := 0
