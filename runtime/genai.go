@@ -3,14 +3,18 @@ package runtime
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/tool"
 )
 
 // scope is what the spans and metrics of this package are told by.
@@ -181,4 +185,50 @@ func (g *genAI) text(s string) string {
 		cut--
 	}
 	return s[:cut] + "..."
+}
+
+// observeTool makes a span of each call of a tool of the workspace's table. The
+// name is told only of a tool that there is: others are what a model has made
+// up.
+func (r *Runtime) observeTool(ctx context.Context, call tool.Call) (context.Context, func(tool.Outcome)) {
+	g := r.genai
+	if g == nil { // a sub-command, not a life
+		return ctx, nil
+	}
+	ctx, span := g.tracer.Start(ctx, genaiExecuteTool)
+	if !span.IsRecording() {
+		return ctx, nil
+	}
+	span.SetAttributes(genaiOperation.String(genaiExecuteTool))
+	return ctx, func(o tool.Outcome) {
+		defer span.End()
+		if o.Err != nil {
+			span.SetAttributes(attribute.String("error.type", toolFailure(o.Err)))
+			span.SetStatus(codes.Error, "")
+		}
+		if errors.Is(o.Err, tool.ErrUnknown) {
+			return
+		}
+		span.SetName(genaiExecuteTool + " " + call.Tool)
+		span.SetAttributes(genaiToolName.String(call.Tool))
+		if g.redact != nil {
+			span.SetAttributes(genaiToolArguments.String(g.text(string(call.Input))), genaiToolResult.String(g.text(o.Result.Text)))
+		}
+	}
+}
+
+// toolFailure is the kind of a failure of a tool.
+func toolFailure(err error) string {
+	for _, known := range []struct {
+		err  error
+		name string
+	}{
+		{tool.ErrUnknown, "unknown_tool"}, {tool.ErrInput, "input"}, {tool.ErrDenied, "denied"},
+		{tool.ErrTimeout, "timeout"}, {tool.ErrPanicked, "panicked"}, {context.Canceled, "canceled"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.name
+		}
+	}
+	return "failed"
 }

@@ -86,7 +86,7 @@ func (r *Reply) Model(model string) { r.told.setModel(model) }
 
 // ToolCall adds a tool the agent used to the trace that the platform keeps, and
 // to the span of the turn as one of its own. Call it when the tool has
-// answered.
+// answered. A tool of [Workspace.Tools] has a span without it.
 func (r *Reply) ToolCall(call ToolCall) {
 	r.told.tool(call)
 	r.x.AddToolTrace(task.ToolTrace{Tool: call.Name, Input: call.Input, OutputPreview: call.Output})

@@ -39,7 +39,8 @@
 //	invoke_agent NAME                a turn: outcome, workspace.turn.attempt,
 //	                                 a2a.task.id, a2a.context.id and what the agent
 //	                                 says of itself (gen_ai.*)
-//	execute_tool NAME                a tool the agent has used
+//	execute_tool NAME                a tool the agent has used: one of the workspace's
+//	                                 table, or one it tells of (Reply.ToolCall)
 //	platform.METHOD                  client: a call of the platform, by the method
 //	                                 of registry.Client; events: retry, token
 //	                                 refresh, sent again with the fresh token

@@ -14,6 +14,7 @@ import (
 
 	"github.com/molecule-ai/workspace-runtime-go/registry/registrytest"
 	"github.com/molecule-ai/workspace-runtime-go/runtime"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/tool"
 )
 
 // post sends a body straight to a workspace, as a peer may, with its trace in
@@ -105,5 +106,49 @@ func TestOutcomesAreToldWithoutTheTextOfErrors(t *testing.T) {
 	}
 	if c.holds("sk-secret") {
 		t.Error("the text of an error was sent to the collector")
+	}
+}
+
+// handy is an agent that calls the tool it is told to.
+type handy struct{ ws *runtime.Workspace }
+
+func (h *handy) SetUp(_ context.Context, ws *runtime.Workspace) error { h.ws = ws; return nil }
+
+func (h *handy) Run(ctx context.Context, turn *runtime.Turn, reply *runtime.Reply) error {
+	result, _ := h.ws.Tools().Call(ctx, turn.Text(), []byte(`{"text":"sk-secret"}`))
+	_, err := reply.WriteString(result.Text)
+	return err
+}
+
+// A tool of the table is a span below the turn, whose context it has. What a
+// model makes up is no name of a span.
+func TestToolsOfTheTableAreSpans(t *testing.T) {
+	c := collect(t)
+	sendTo(t, c.server.URL)
+	say := tool.New("say", "Says it.", func(ctx context.Context, in struct {
+		Text string `json:"text"`
+	}) (string, error) {
+		return strings.Join(runtime.TraceEnviron(ctx), " ") + in.Text, nil
+	})
+	w := live(t, registrytest.NewPlatform(t), here, &handy{}, runtime.WithTools(say))
+	var answers []string
+	for i, name := range []string{"say", "sk-secret-tool"} {
+		answers = append(answers, post(t, w.url, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"message/send","params":{"message":{"role":"user","messageId":"%d","parts":[{"kind":"text","text":"%s"}]}}}`, i, name)))
+	}
+	w.end()
+	said, unknown := c.one(here, "execute_tool say"), c.one(here, "execute_tool")
+	if !strings.Contains(answers[0], fmt.Sprintf("%x", said.SpanId)) {
+		t.Errorf("the tool's context is not that of its span: %s", answers[0])
+	}
+	if got := attributes(unknown.Attributes)["error.type"]; got != "unknown_tool" {
+		t.Errorf("error.type is %q, want unknown_tool", got)
+	}
+	for _, turn := range c.named("invoke_agent Workspace") {
+		if string(turn.SpanId) != string(said.ParentSpanId) && string(turn.SpanId) != string(unknown.ParentSpanId) {
+			t.Error("a turn has no tool below it")
+		}
+	}
+	if c.holds("sk-secret") {
+		t.Error("what a tool was given was sent to the collector")
 	}
 }
