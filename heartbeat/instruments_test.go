@@ -49,17 +49,23 @@ func TestARefreshedTokenIsAnEventOfTheCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	traces := trace.NewTracerProvider(trace.WithSpanProcessor(recorded))
 	client, err := registry.NewClient(server.URL, "11111111-2222-4333-8444-555555555555", registry.WithTransport(rt),
-		registry.WithTracerProvider(trace.NewTracerProvider(trace.WithSpanProcessor(recorded))))
+		registry.WithTracerProvider(traces))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Workspace(t.Context(), ""); err != nil {
+	ctx, turn := traces.Tracer("test").Start(t.Context(), "turn")
+	if _, err := client.Workspace(ctx, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Workspace(t.Context(), ""); err != nil { // belongs to no trace, so it has no span
 		t.Fatal(err)
 	}
 	if _, err := client.State(t.Context()); err != nil { // comes at a rhythm, so it has no span
 		t.Fatal(err)
 	}
+	defer turn.End()
 	ended := recorded.Ended()
 	if len(ended) != 1 || ended[0].Name() != "platform.Workspace" {
 		t.Fatalf("%d spans, want one of the call", len(ended))

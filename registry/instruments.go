@@ -18,9 +18,11 @@ import (
 const scope = "github.com/molecule-ai/workspace-runtime-go/registry"
 
 // WithTracerProvider sets where calls are traced: each is one client span with
-// its repeats as events, except heartbeats and [Client.State], which come at a
-// rhythm and would bury the rest, and streams of events, which have no end. Default, and nil: OpenTelemetry's global
-// provider, which records nothing until the program sets another.
+// its repeats as events. Heartbeats, [Client.State] and calls that only read and
+// whose context is in no trace have none: they come again and again and would
+// bury the rest. Streams of events have none either, because they have no end.
+// Default, and nil: OpenTelemetry's global provider, which records nothing until
+// the program sets another.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return optionFunc(func(s *settings) { s.tracers = tp })
 }
@@ -49,9 +51,10 @@ func newTracing(tp trace.TracerProvider, p propagation.TextMapPropagator) tracin
 	return tracing{tp.Tracer(scope), p}
 }
 
-// begin starts the span of a call, or for a quiet one none.
+// begin starts the span of a call, or for a quiet one none. A look at something
+// that belongs to no trace is quiet too: it is the background's, again and again.
 func (c *Client) begin(ctx context.Context, k call) (context.Context, trace.Span) {
-	if k.quiet {
+	if k.quiet || k.asks == reads && !trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx, trace.SpanFromContext(context.Background())
 	}
 	ctx, span := c.tracing.tracer.Start(ctx, "platform."+k.op, trace.WithSpanKind(trace.SpanKindClient))
