@@ -55,6 +55,9 @@
 //     for a person does not survive a restart, a stored question does.
 //   - Push notifications tell changes of status, not pieces of the reply, and
 //     never follow a redirect: a token belongs to the host it was given for.
+//   - A trace travels in the metadata of messages as well as in headers: the
+//     platform's proxy passes no headers on. Heartbeats and the check of the
+//     token are metrics, not spans: they would be most of all there is to see.
 //   - The server has no read timeout, because one on the connection would end the
 //     context of turns that take longer; headers and bodies have their own.
 //   - A token file that does not look finished is given a tenth of a second

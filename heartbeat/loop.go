@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/molecule-ai/workspace-runtime-go/registry"
 )
 
@@ -89,6 +91,9 @@ type LoopConfig struct {
 	Trace *Trace
 	// Logger gets what an operator wants to know. Nil: nothing is logged.
 	Logger *slog.Logger
+	// MeterProvider is where heartbeats are counted; they are no spans. Run asks
+	// it when it begins. Nil: OpenTelemetry's global provider.
+	MeterProvider metric.MeterProvider
 }
 
 // Loop keeps a workspace alive on the platform: it registers, sends heartbeats,
@@ -107,6 +112,8 @@ type Loop struct {
 	ttl          time.Duration
 	trace        Trace
 	log          *slog.Logger
+	meters       metric.MeterProvider
+	metrics      instruments    // of the Run under way
 	random       func() float64 // in [0, 1); replaced by tests that need a seed
 
 	nudge    chan struct{} // 1 slot, see Beat
@@ -159,6 +166,7 @@ func NewLoop(cfg LoopConfig) (*Loop, error) {
 		interval:     cfg.Interval,
 		ttl:          cfg.LivenessTTL,
 		log:          cfg.Logger,
+		meters:       cfg.MeterProvider,
 		random:       rand.Float64,
 		nudge:        make(chan struct{}, 1),
 		announce:     make(chan struct{}, 1),
@@ -193,6 +201,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
+	defer l.measure()()
 	ctx, cancel := context.WithCancel(ctx)
 	// What must not be torn apart by the end of ctx: the last heartbeat, and a
 	// registration whose answer may hold a token that is shown only once.

@@ -84,6 +84,7 @@ func (l *life) startBeat(now time.Time, why BeatReason) {
 
 // beaten applies the answer to a heartbeat.
 func (l *life) beaten(now time.Time, generation int, info BeatInfo) {
+	l.metrics.beaten(info)
 	if info.Err == nil {
 		l.beatAccepted(now)
 	} else {

@@ -35,6 +35,8 @@ type RoundTripper struct {
 	grace    time.Duration
 	log      *slog.Logger
 	rejected chan struct{}
+
+	refreshes refreshes
 }
 
 // RoundTripperOption changes what [NewRoundTripper] makes.

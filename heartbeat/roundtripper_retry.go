@@ -23,6 +23,7 @@ const (
 func (rt *RoundTripper) again(req *http.Request, resp *http.Response, used []string) (*http.Response, error) {
 	ctx := req.Context()
 	fresh, err := rt.refresh(ctx, resp, used)
+	rt.refreshed(ctx, fresh, err)
 	if err != nil {
 		closeBody(resp.Body)
 		return nil, err
@@ -47,6 +48,7 @@ func (rt *RoundTripper) again(req *http.Request, resp *http.Response, used []str
 		}
 	}
 	discard(resp)
+	resent(ctx)
 	rt.log.DebugContext(ctx, "401: token refreshed, trying once more", "method", req.Method, "path", req.URL.Path)
 	resp, err = rt.base.RoundTrip(second)
 	if err != nil {

@@ -83,7 +83,7 @@ func (c *Client) SendA2A(ctx context.Context, target string, r A2ARequest) (*A2A
 	}
 	k := call{
 		op: "SendA2A", method: http.MethodPost, path: "/workspaces/" + segment(target) + "/a2a", asks: never,
-		body: body, caller: true, limit: maxA2A, open: true,
+		body: &body, params: &body.Params, caller: true, limit: maxA2A, open: true,
 	}
 	a, err := c.send(ctx, k)
 	if err != nil {

@@ -66,7 +66,7 @@ func (c *Client) Heartbeat(ctx context.Context, r HeartbeatRequest) (*HeartbeatR
 	}
 	var out HeartbeatResponse
 	err := c.do(ctx, call{
-		op: "Heartbeat", method: http.MethodPost, path: "/registry/heartbeat", asks: never, body: r,
+		op: "Heartbeat", method: http.MethodPost, path: "/registry/heartbeat", asks: never, body: r, quiet: true,
 	}, &out)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // DefaultTimeout is how long one attempt of a call may take, from dialling to
@@ -41,6 +43,7 @@ type Client struct {
 	log       *slog.Logger
 	timeout   time.Duration
 	retry     Retry
+	tracing   tracing
 
 	once   *http.Client          // one attempt, bounded by timeout
 	open   *http.Client          // one attempt, bounded by the caller's context only
@@ -56,6 +59,9 @@ type settings struct {
 	log       *slog.Logger
 	timeout   time.Duration
 	retry     Retry
+
+	tracers    trace.TracerProvider
+	propagator propagation.TextMapPropagator
 }
 
 type optionFunc func(*settings)
@@ -133,13 +139,14 @@ func NewClient(baseURL, workspaceID string, opts ...Option) (*Client, error) {
 			s.transport = t.Clone()
 		}
 	}
-	c := &Client{base: base, workspace: id, org: s.org, log: s.log, timeout: s.timeout, retry: s.retry.withDefaults()}
+	c := &Client{base: base, workspace: id, org: s.org, log: s.log, timeout: s.timeout, retry: s.retry.withDefaults(), tracing: newTracing(s.tracers, s.propagator)}
 	c.chain(s.transport)
 	return c, nil
 }
 
 // chain builds the layers of a call, outermost first:
 //
+//	span         one for the whole call; what is repeated below is an event of it
 //	retries      repeat what is safe to repeat; see Retry
 //	http.Client  the time limit of one attempt; redirects within the origin
 //	transport    the caller's: bearer, 401, refresh, one more try
@@ -195,6 +202,9 @@ type call struct {
 	caller bool // send X-Workspace-ID: this workspace speaks for itself
 	limit  int  // of the marshalled body; 0 is maxRequest
 	open   bool // no time limit but the context's
+	quiet  bool // comes at a rhythm: not traced
+
+	params *json.RawMessage // in body: the parameters of a message, to carry the trace; nil for none
 }
 
 // answer is what came back: any status, with as much of the body as is wanted.
@@ -224,10 +234,14 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 
 // send makes the call and returns whatever the platform answered. It is the way
 // out of this package for all but streams: events and files.
-func (c *Client) send(ctx context.Context, k call) (*answer, error) {
+func (c *Client) send(ctx context.Context, k call) (a *answer, err error) {
+	ctx, span := c.begin(ctx, k)
+	defer func() { end(span, a, err) }()
+	if k.params != nil {
+		*k.params = c.carry(ctx, *k.params)
+	}
 	var body []byte
 	if k.body != nil {
-		var err error
 		if body, err = json.Marshal(k.body); err != nil {
 			return nil, fmt.Errorf("registry: %s: encode the request: %w", k.op, err)
 		}
@@ -308,6 +322,7 @@ func (c *Client) roundTrip(ctx context.Context, k call, body []byte) (*http.Resp
 }
 
 func (c *Client) headers(req *http.Request, k call, body []byte) {
+	c.inject(req.Context(), k, req.Header)
 	req.Header.Set("Accept", "application/json")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")

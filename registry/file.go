@@ -39,12 +39,14 @@ type Upload struct {
 //
 // The call is bounded by ctx alone. It is not repeated here, since each call
 // stores the files again.
-func (c *Client) UploadFiles(ctx context.Context, files ...Upload) ([]Attachment, error) {
+func (c *Client) UploadFiles(ctx context.Context, files ...Upload) (stored []Attachment, err error) {
 	k := call{op: "UploadFiles", method: http.MethodPost, path: c.own("/chat/uploads"), asks: never, open: true}
 	body, err := newUploadBody(files)
 	if err != nil {
 		return nil, fmt.Errorf("registry: UploadFiles: %w", err)
 	}
+	ctx, span := c.begin(ctx, k)
+	defer func() { end(span, nil, err) }()
 	req, err := http.NewRequestWithContext(ctx, k.method, c.base.String()+k.path, body.reader())
 	if err != nil {
 		return nil, callError(k, err)
@@ -258,7 +260,10 @@ func (c *Client) DownloadPlugin(ctx context.Context, name string, most int64) (*
 	}, most)
 }
 
-func (c *Client) download(ctx context.Context, k call, most int64) (*Download, error) {
+// download returns a file that is still to be read; its span ends before that.
+func (c *Client) download(ctx context.Context, k call, most int64) (d *Download, err error) {
+	ctx, span := c.begin(ctx, k)
+	defer func() { end(span, nil, err) }()
 	if most == 0 {
 		most = MaxUploadFile
 	}
@@ -291,7 +296,7 @@ func (c *Client) download(ctx context.Context, k call, most int64) (*Download, e
 		_ = resp.Body.Close()
 		return nil, fmt.Errorf("registry: %s: %w: it has %d bytes, at most %d", k.op, ErrTooLarge, resp.ContentLength, most)
 	}
-	d := &Download{
+	d = &Download{
 		ReadCloser: &capped{ReadCloser: resp.Body, left: most, k: k, most: most},
 		MIMEType:   resp.Header.Get("Content-Type"), Size: resp.ContentLength,
 	}

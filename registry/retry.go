@@ -88,6 +88,7 @@ func newRetrier(hc *http.Client, r Retry, log *slog.Logger) *retryablehttp.Clien
 		},
 		RequestLogHook: func(_ retryablehttp.Logger, req *http.Request, attempt int) {
 			if attempt > 0 {
+				again(req.Context(), attempt)
 				log.DebugContext(req.Context(), "trying again", "method", req.Method, "path", req.URL.Path, "attempt", attempt+1)
 			}
 		},

@@ -85,7 +85,7 @@ type WorkspaceState struct {
 func (c *Client) State(ctx context.Context) (*WorkspaceState, error) {
 	var out WorkspaceState
 	err := c.do(ctx, call{
-		op: "State", method: http.MethodGet, path: c.own("/state"), asks: never,
+		op: "State", method: http.MethodGet, path: c.own("/state"), asks: never, quiet: true,
 	}, &out)
 	if err != nil {
 		return nil, err

@@ -92,8 +92,8 @@
 // When Run's context ends, new messages are answered with 503, so that the
 // platform keeps them; running turns may finish within [WithDrainTimeout], the
 // last second of which is for those whose contexts had to be ended; the last
-// heartbeat takes at most 1.5 s, answers under way and [Closer] a quarter of a
-// second each. So the default stays within a container's 10 s at the worst. On a platform
+// heartbeat takes at most 1.5 s, answers under way, [Closer] and the last of the
+// telemetry a quarter of a second each. So the default stays within a container's 10 s at the worst. On a platform
 // that answers and with turns that end, that is a few milliseconds.
 //
 // # Log
@@ -101,6 +101,23 @@
 // Every line carries workspace_id; lines about one turn carry task_id. What
 // repeats is a warning twice, an error with what to do the third time, and then
 // every twentieth time, and one line says when it is over.
+//
+// # Traces and metrics
+//
+// Every message is a server span, every turn a span below it, with the names of
+// OpenTelemetry's conventions for generative AI as far as the agent says what
+// it does ([Reply.Model], [Reply.Usage], [Reply.ToolCall]), and every call to
+// the platform a client span, with repeats and a refreshed token as events.
+// Heartbeats are metrics. The trace of a caller is read from the headers or,
+// because the platform's proxy passes none on, from traceparent in the metadata
+// of the message; it goes on with [registry.Client.SendA2A], and to child
+// processes with [TraceEnviron]. Lines of the log carry trace_id and span_id.
+// No text of a message is in a span without [WithMessageContent]; probes and
+// the card are neither traced nor logged.
+//
+// It all goes to OpenTelemetry's global providers unless [WithTelemetry] or an
+// option for one of them says otherwise. Package runtime/telemetry has the
+// exporters, and the table of metrics.
 //
 // # Several in one process
 //

@@ -27,6 +27,7 @@ const (
 	envOrgID       = "MOLECULE_ORG_ID"
 	envHostname    = "HOSTNAME"
 	envDocker      = "DOCKER_VERSION"
+	envCollector   = "OTEL_EXPORTER_OTLP_ENDPOINT"
 )
 
 // Where a platform is looked for when PLATFORM_URL is not set: what the Python
@@ -51,6 +52,9 @@ const (
 //	LOG_FORMAT             text (the default) or json
 //	MOLECULE_ORG_ID        the organisation, on hosted platforms
 //	HOSTNAME               default: the machine's name
+//	OTEL_EXPORTER_OTLP_ENDPOINT
+//	                       only noticed: when it is set and the program has no
+//	                       telemetry (package runtime/telemetry), the log says so
 //
 // A variable that is empty counts as not set. A value that cannot be used is
 // an error of New, which names the variable, the value and the remedy. The

@@ -36,6 +36,7 @@ var ErrRan = errors.New("runtime: Run was called before; make another Runtime")
 //	running turns may finish, within the drain deadline
 //	one last heartbeat
 //	the agent's Close
+//	the last of the telemetry
 //
 // It returns nil after that, also when turns had to be cut off, which the log
 // says. A platform that is away, or that refuses the registration or the token,
@@ -60,6 +61,7 @@ func (r *Runtime) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer r.startTelemetry(ctx, cfg)()
 	if r.set.makeTools != nil {
 		if r.toolbox, err = r.set.makeTools(r, cfg); err != nil {
 			return err
@@ -248,6 +250,7 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, stop
 	r.phase.Store(int32(draining))
 	server.SetKeepAlivesEnabled(false) // so that no caller is surprised by the end of an idle connection
 	begin := time.Now()
+	r.mustEnd = begin.Add(r.set.drain)
 	r.log.Info("draining", "active_tasks", r.state.ActiveTasks(), "deadline", r.set.drain)
 	// Turns that ignore the end of their context have a second more, and that
 	// second is part of the deadline.
@@ -271,7 +274,7 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, stop
 		}
 	}
 	// Turns that took all the time there was must not cost the agent its Close.
-	closing, cancelClosing := context.WithDeadline(context.WithoutCancel(ctx), later(begin.Add(r.set.drain), time.Now().Add(lastAnswers)))
+	closing, cancelClosing := context.WithDeadline(context.WithoutCancel(ctx), later(r.mustEnd, time.Now().Add(lastAnswers)))
 	defer cancelClosing()
 	err := errors.Join(r.closeDurability(closing), r.closeAgent(closing), r.closeEngine())
 	r.log.Info("stopped", "took", time.Since(begin))

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"fmt"
 	"github.com/molecule-ai/workspace-runtime-go/runtime/config"
 	"io"
@@ -74,6 +75,9 @@ type settings struct {
 	drain        time.Duration
 	logger       *slog.Logger
 	getenv       func(string) string
+	telemetry    func(context.Context, TelemetryInfo) (Telemetry, error)
+	observers    Telemetry // chosen one by one
+	content      func(string) string
 
 	envLogger func(io.Writer) *slog.Logger // what the environment asks for, when logger is nil
 	warnings  []string                     // about the environment; Run logs them

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 
@@ -18,14 +19,21 @@ import (
 type Reply struct {
 	x     *task.Execution
 	label func(string)
+	told  *turnTrace
 }
 
 // Write sends p as text. A character cut in two by a write is put together
 // again.
-func (r *Reply) Write(p []byte) (int, error) { return r.x.WriteText(p) }
+func (r *Reply) Write(p []byte) (int, error) {
+	n, err := r.x.WriteText(p)
+	if err == nil {
+		r.told.write(p)
+	}
+	return n, err
+}
 
 // WriteString is Write for a string.
-func (r *Reply) WriteString(s string) (int, error) { return r.x.WriteText([]byte(s)) }
+func (r *Reply) WriteString(s string) (int, error) { return r.Write([]byte(s)) }
 
 // File adds a file to the answer.
 func (r *Reply) File(f File) error {
@@ -67,10 +75,20 @@ func (r *Reply) Ask(question string) error { return r.x.Ask(a2a.NewTextPart(ques
 
 // Usage says how many tokens a model has read and written for this turn.
 // Calls add up.
-func (r *Reply) Usage(input, output int) { r.x.AddUsage(input, output) }
+func (r *Reply) Usage(input, output int) {
+	r.x.AddUsage(input, output)
+	r.told.usage(input, output)
+}
 
-// ToolCall adds a tool the agent used to the trace that the platform keeps.
+// Model says which model answers this turn, as name or provider:name
+// ("anthropic:claude-sonnet-4"), for traces and metrics; call it before Usage.
+func (r *Reply) Model(model string) { r.told.setModel(model) }
+
+// ToolCall adds a tool the agent used to the trace that the platform keeps, and
+// to the span of the turn as one of its own. Call it when the tool has
+// answered. A tool of [Workspace.Tools] has a span without it.
 func (r *Reply) ToolCall(call ToolCall) {
+	r.told.tool(call)
 	r.x.AddToolTrace(task.ToolTrace{Tool: call.Name, Input: call.Input, OutputPreview: call.Output})
 }
 
@@ -82,4 +100,6 @@ type ToolCall struct {
 	Name   string // the tool
 	Input  string // what it was given; cut to a preview
 	Output string // what it answered; cut to a preview
+
+	Took time.Duration // how long it took, for traces; 0 when that is not known
 }

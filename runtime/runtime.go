@@ -36,6 +36,9 @@ type Runtime struct {
 	inbox  *heartbeat.Inbox // nil when it is not wanted, and until the life has come so far
 	known  once             // closed when the platform has accepted this workspace
 
+	observers *observers
+	genai     *genAI // nil until Run has begun
+
 	engine        *task.Engine // these are nil until the life has come so far
 	rpc           http.Handler
 	rest          http.Handler // also nil when it is not wanted
@@ -49,7 +52,8 @@ type Runtime struct {
 	card atomic.Pointer[jsonrpc.Card] // nil until the address is known
 	info atomic.Pointer[identity]     // what the card is made of; nil until known
 
-	phase atomic.Int32 // a phase
+	phase   atomic.Int32 // a phase
+	mustEnd time.Time    // when the drain is over; zero before it. Run's own
 }
 
 // identity is what a workspace is called and where it is.
@@ -91,28 +95,33 @@ func New(agent Agent, opts ...Option) (*Runtime, error) {
 	if len(s.faults) > 0 {
 		return nil, fmt.Errorf("runtime: %w", errors.Join(s.faults...))
 	}
+	s.logger = slog.New(correlated(s.logger.Handler()))
 	r.log = s.logger.With("workspace_id", s.workspaceID.value)
+	r.observers = newObservers(s.workspaceID.value, s.observers)
 	r.tokens = s.tokens
 	if r.tokens == nil {
 		r.tokens = platformauth.NewStore(filepath.Join(s.configDir, ".auth_token"), platformauth.WithLogger(r.log))
 	}
 
-	// A call to the platform passes, outermost first: the client's retries, the
-	// bearer with its one retry, the connections.
+	// A call to the platform passes, outermost first: the client's span, its
+	// retries, the bearer with its one retry, the connections.
 	auth, err := heartbeat.NewRoundTripper(s.platformURL.value, r.tokens,
-		heartbeat.WithBase(s.transport), heartbeat.WithRoundTripperLogger(r.log))
+		heartbeat.WithBase(s.transport), heartbeat.WithRoundTripperLogger(r.log),
+		heartbeat.WithRoundTripperMeterProvider(r.observers.meters()))
 	if err != nil {
 		return nil, fmt.Errorf("runtime: %w", err)
 	}
 	r.auth = auth
 	r.client, err = registry.NewClient(s.platformURL.value, s.workspaceID.value,
-		registry.WithTransport(auth), registry.WithOrgID(s.orgID), registry.WithLogger(r.log))
+		registry.WithTransport(auth), registry.WithOrgID(s.orgID), registry.WithLogger(r.log),
+		registry.WithTracerProvider(r.observers.tracers()), registry.WithPropagator(r.observers.propagator()))
 	if err != nil {
 		return nil, fmt.Errorf("runtime: %w", err)
 	}
 	r.loop, err = heartbeat.NewLoop(heartbeat.LoopConfig{
 		Client: r.client, Transport: r.auth, Tokens: r.tokens, State: r.state,
 		Registration: r.registration, Interval: s.interval, Trace: r.poked(s.trace), Logger: s.logger, // it adds the workspace_id itself
+		MeterProvider: r.observers.meters(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("runtime: %w", err)
@@ -177,6 +186,7 @@ func (s *settings) complete() {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
+	s.warnUnseen()
 	if s.transport == nil {
 		s.transport, s.ownTransport = newTransport(), true
 	}
@@ -205,16 +215,18 @@ func (r *Runtime) State() *heartbeat.State { return r.state }
 func (r *Runtime) turn(ctx context.Context, x *task.Execution) error {
 	turn := &Turn{x}
 	label := newLabel(r.state, brief(turn.Text()))
+	told := r.genai.begin(ctx, turn)
 	returned := false
 	defer func() {
 		if !returned { // a panic, on its way to the engine
 			r.state.Record(errPanicked)
 		}
 		label.end()
+		told.end()
 		r.ask() // last: it is the agent's code, and may panic
 	}()
 	ctx = tool.WithTask(ctx, turn.TaskID())
-	err := r.answer(ctx, turn, &Reply{x: x, label: label.set})
+	err := r.answer(ctx, turn, &Reply{x: x, label: label.set, told: told})
 	returned = true
 	cause := context.Cause(ctx)
 	switch {

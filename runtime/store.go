@@ -34,6 +34,8 @@ func (r *Runtime) openEngine(ctx context.Context) error {
 			MaxMessages: s.limits.Messages, MaxMessageAge: s.limits.MessageAge,
 		}),
 		task.WithTimeouts(task.Timeouts{Total: s.turnTimeout, Silence: s.turnSilence}),
+		task.WithTracerProvider(r.observers.tracers()), task.WithMeterProvider(r.observers.meters()),
+		task.WithPropagator(r.observers.propagator()),
 	}
 	opts = append(opts, task.WithOwner(ownerOf))
 	if r.durability != nil {
@@ -61,7 +63,7 @@ func (r *Runtime) openEngine(ctx context.Context) error {
 	}
 	r.rpc = jsonrpc.NewHandler(gate{engine}, jsonrpc.WithLogger(r.log), jsonrpc.WithLimits(jsonrpc.Limits{
 		MaxBody: s.limits.Body, MaxDepth: s.limits.Depth,
-	}))
+	}), jsonrpc.WithTracerProvider(r.observers.tracers()), jsonrpc.WithPropagator(r.observers.propagator()))
 	return nil
 }
 

@@ -106,7 +106,7 @@ func (r *Runtime) newToolbox(cfg *config.Config) (*toolbox, error) {
 			tools = append(tools, t)
 		}
 	}
-	opts := []tool.TableOption{tool.WithRoles(tool.NewRoles(cfg.RBAC.Roles, cfg.RBAC.AllowedActions)), tool.WithLogger(r.log)}
+	opts := []tool.TableOption{tool.WithRoles(tool.NewRoles(cfg.RBAC.Roles, cfg.RBAC.AllowedActions)), tool.WithLogger(r.log), tool.WithObserver(r.observeTool)}
 	for _, o := range r.set.toolObservers {
 		opts = append(opts, tool.WithObserver(o))
 	}

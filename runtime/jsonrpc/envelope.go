@@ -120,7 +120,9 @@ func encode(result any) ([]byte, error) {
 }
 
 func (h *handler) answerError(ctx context.Context, w http.ResponseWriter, env envelope, err error) {
-	h.answerFault(w, env, h.faultOf(ctx, env, err))
+	f := h.faultOf(ctx, env, err)
+	noteFault(ctx, f)
+	h.answerFault(w, env, f)
 }
 
 func (h *handler) answerFault(w http.ResponseWriter, env envelope, f *fault) {

@@ -85,7 +85,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // call runs one method.
 func (h *handler) call(w http.ResponseWriter, r *http.Request, env envelope, m method) {
 	env.dialect = m.dialect
-	ctx, _ := a2asrv.NewCallContext(r.Context(), serviceParams(r.Header))
+	traced, span := h.begin(r, env)
+	defer span.End()
+	ctx, _ := a2asrv.NewCallContext(traced, serviceParams(r.Header))
 	if m.stream != nil {
 		h.serveStream(ctx, w, r, env, m)
 		return

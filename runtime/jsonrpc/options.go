@@ -3,6 +3,9 @@ package jsonrpc
 import (
 	"log/slog"
 	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Defaults of the options, exported for those who compute from them.
@@ -32,6 +35,9 @@ type config struct {
 	limits       Limits
 	keepAlive    time.Duration
 	writeTimeout time.Duration
+	tracers      trace.TracerProvider
+	propagator   propagation.TextMapPropagator
+	tracer       trace.Tracer
 }
 
 func (c *config) setDefaults() {
@@ -50,6 +56,7 @@ func (c *config) setDefaults() {
 	if c.writeTimeout <= 0 {
 		c.writeTimeout = DefaultWriteTimeout
 	}
+	c.setTracing()
 }
 
 // WithLimits sets the bounds of a request. Default: the zero [Limits].

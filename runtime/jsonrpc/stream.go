@@ -67,7 +67,9 @@ func (h *handler) serveStream(ctx context.Context, w http.ResponseWriter, r *htt
 		err = unwritable
 	}
 	if err != nil {
-		s.event(0, env.id, "error", h.faultOf(ctx, env, err).json())
+		f := h.faultOf(ctx, env, err)
+		noteFault(ctx, f)
+		s.event(0, env.id, "error", f.json())
 	}
 }
 

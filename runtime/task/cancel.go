@@ -46,6 +46,7 @@ func (e *Engine) cancel(ctx context.Context, id a2a.TaskID) (*task, error) {
 	if err != nil {
 		return nil, err
 	}
+	noteTask(ctx, t)
 	if turn, placed := t.canceledTurn(); placed && e.cfg.dispatcher != nil {
 		e.noteCancel(ctx, turn)
 	}

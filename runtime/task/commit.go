@@ -163,7 +163,9 @@ func (c *committer) commit(ops []Op) error {
 	for wait, n := minCommitRetry, 0; ; wait, n = min(2*wait, maxCommitRetry), n+1 {
 		err := c.ctx.Err()
 		if err == nil {
+			begin := time.Now()
 			err = c.e.store.Commit(c.ctx, ops)
+			c.e.tell.commit(c.ctx, begin, err)
 		}
 		if err == nil || errors.Is(err, ErrConflict) || c.ctx.Err() != nil {
 			if n > 0 {

@@ -38,6 +38,7 @@ type Engine struct {
 	store   Store
 	commits committer
 	outbox  outbox
+	tell    *instruments
 	turns   sync.WaitGroup // the goroutines of turns
 	lost    lostTurns
 	hosts   hosts
@@ -96,6 +97,7 @@ func newEngine(run RunFunc, store Store, opts []Option) *Engine {
 	}
 	e.cfg.setDefaults()
 	e.log = e.cfg.logger
+	e.tell = newInstruments(&e.cfg)
 	e.commits.e = e
 	e.commits.ctx, e.commits.stop = context.WithCancel(context.Background())
 	e.commits.alarm = make(chan struct{})

@@ -216,6 +216,7 @@ func (e *Engine) refuseWrites(t *task, why error) {
 // wrote notes that a turn has written something.
 func (e *Engine) wrote(t *task) {
 	t.turn.writes++
+	t.turn.chunks++
 	if e.cfg.timeouts.Silence > 0 {
 		t.turn.wrote = time.Now()
 	}

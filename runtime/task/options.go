@@ -4,6 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Defaults of the options, exported for those who compute from them.
@@ -53,6 +57,10 @@ type config struct {
 	attempts   int
 	grace      time.Duration // after a cancellation
 	cutOff     time.Duration // after the end of Drain's patience
+
+	tracers    trace.TracerProvider
+	meters     metric.MeterProvider
+	propagator propagation.TextMapPropagator
 }
 
 func (c *config) setDefaults() {

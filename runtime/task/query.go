@@ -34,6 +34,7 @@ func (e *Engine) GetTask(ctx context.Context, req *a2a.GetTaskRequest) (*a2a.Tas
 	if err != nil {
 		return nil, err
 	}
+	noteTask(ctx, t)
 	return e.present(ctx, t, req.HistoryLength, true)
 }
 

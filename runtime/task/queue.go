@@ -54,6 +54,7 @@ func (e *Engine) enqueue(t *task, ctx context.Context, metadata map[string]any) 
 	}
 	l.jobs = append(l.jobs, j)
 	q.length++
+	e.tell.queued.Add(ctx, 1)
 	q.owners[t.owner]++
 	if !l.busy && len(l.jobs) == 1 {
 		q.ready = append(q.ready, l)
@@ -82,6 +83,7 @@ func (e *Engine) schedule(held *task) {
 		l.jobs = l.jobs[1:]
 		l.busy = true
 		q.length--
+		e.tell.queued.Add(j.ctx, -1)
 		e.begin(j, j.t == held)
 	}
 }
@@ -159,6 +161,7 @@ func (e *Engine) dequeue(t *task) bool {
 		}
 		l.jobs = append(l.jobs[:i:i], l.jobs[i+1:]...)
 		q.length--
+		e.tell.queued.Add(j.ctx, -1)
 		e.leaveQueue(t)
 		if len(l.jobs) == 0 && !l.busy {
 			delete(q.lanes, key)

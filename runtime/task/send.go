@@ -32,12 +32,18 @@ func (e *Engine) SendMessage(ctx context.Context, req *a2a.SendMessageRequest) (
 	if err != nil {
 		return nil, err
 	}
+	noteTask(ctx, s.t)
 	if wait := req.Config == nil || !req.Config.ReturnImmediately; wait {
 		if s.t, err = e.await(ctx, s); err != nil {
 			return nil, err
 		}
 	}
-	return e.present(ctx, s.t, history, true)
+	task, err := e.present(ctx, s.t, history, true)
+	if err != nil {
+		return nil, err
+	}
+	noteState(ctx, task.Status.State)
+	return task, nil
 }
 
 // await waits until the turn of a message has come to rest, and returns the task

@@ -99,6 +99,7 @@ func errReaderLeft(ctx context.Context, t *task) error {
 // takes what is there and calls yield without the lock: a slow reader is late,
 // not in the way.
 func (e *Engine) streamFrom(ctx context.Context, t *task, after uint64, yield func(seq uint64, ev a2a.Event) bool) error {
+	noteTask(ctx, t)
 	if e.isElsewhere(t) {
 		return e.streamElsewhere(ctx, t.info.TaskID, after, yield)
 	}

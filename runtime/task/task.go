@@ -51,6 +51,8 @@ type turnState struct {
 	writes  uint64        // how often something was written, for the silence timeout
 	wrote   time.Time     // and when, if there is such a timeout
 	expired error         // which timeout has cut it off
+	chunks  uint64        // how many of the writes were pieces of the reply
+	span    *turnSpan     // what is told of it; nil before it has begun
 
 	// Of a turn that may be dispatched; the channels are nil without a dispatcher.
 	x       *Execution    // nil before the turn has its slot

@@ -147,6 +147,10 @@ func (e *Engine) abandon(t *task) bool {
 
 // noteAbandoned logs a turn that does not heed the end of its context.
 func (e *Engine) noteAbandoned(t *task, grace time.Duration, cause error) {
+	t.mu.Lock()
+	told, outcome := t.turn.span, e.outcomeOfAbandoned(t, cause)
+	t.mu.Unlock()
+	told.is(e.commits.ctx, outcome)
 	e.log.LogAttrs(e.commits.ctx, slog.LevelWarn,
 		"turn has not returned after the end of its context, its task was ended without it",
 		slog.String("task_id", string(t.info.TaskID)),

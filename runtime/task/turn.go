@@ -37,6 +37,7 @@ func (e *Engine) turn(ctx context.Context, cancel context.CancelCauseFunc, t *ta
 	begin := time.Now()
 	stop := func() {}
 	err = errExited
+	ctx, told := e.tell.begin(ctx, t, x)
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{value: fmt.Sprint(v), stack: debug.Stack()}
@@ -45,6 +46,7 @@ func (e *Engine) turn(ctx context.Context, cancel context.CancelCauseFunc, t *ta
 		v := e.settle(t, err, time.Since(begin))
 		cancel(ErrEnded)
 		e.report(ctx, t, v, err, time.Since(begin))
+		told.end(ctx, v, err)
 	}()
 	if err = t.awaitStored(ctx); err != nil {
 		return err
@@ -84,6 +86,7 @@ type verdict struct {
 	late    bool // the task had been brought to its end without the turn
 	left    bool // the task goes on in another process
 	refused error
+	chunks  uint64 // that it has written
 }
 
 // settle gives the turn's slot back and the task its status, in one step: who
@@ -102,7 +105,7 @@ func (e *Engine) settleTask(t *task, err error, text string, public bool, questi
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.turn.cancel, t.turn.ctx, t.turn.x = nil, nil, nil
-	v := verdict{late: t.journal.ended, left: t.journal.left != nil, refused: t.turn.refuse}
+	v := verdict{late: t.journal.ended, left: t.journal.left != nil, refused: t.turn.refuse, chunks: t.turn.chunks}
 	switch {
 	case v.late, v.left:
 	case t.canceled:
