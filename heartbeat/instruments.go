@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -16,8 +16,7 @@ import (
 const scope = "github.com/molecule-ai/workspace-runtime-go/heartbeat"
 
 // WithRoundTripperMeterProvider sets where refreshes of the token are counted.
-// It is asked at the first 401. Default, and nil: OpenTelemetry's global
-// provider, which counts nothing until the program sets another.
+// It is asked at the first 401. Default, and nil: nowhere.
 func WithRoundTripperMeterProvider(mp metric.MeterProvider) RoundTripperOption {
 	return roundTripperOption(func(rt *RoundTripper) { rt.refreshes.provider = mp })
 }
@@ -109,10 +108,10 @@ func (f failure) result() string {
 	return f.String()
 }
 
-// meter is that of this package; nil means the global provider's.
+// meter is that of this package; nil counts nothing.
 func meter(mp metric.MeterProvider) metric.Meter {
 	if mp == nil {
-		mp = otel.GetMeterProvider()
+		mp = metricnoop.NewMeterProvider()
 	}
 	return mp.Meter(scope)
 }

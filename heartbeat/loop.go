@@ -92,7 +92,7 @@ type LoopConfig struct {
 	// Logger gets what an operator wants to know. Nil: nothing is logged.
 	Logger *slog.Logger
 	// MeterProvider is where heartbeats are counted; they are no spans. Run asks
-	// it when it begins. Nil: OpenTelemetry's global provider.
+	// it when it begins. Nil: nothing is counted.
 	MeterProvider metric.MeterProvider
 }
 

@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"strconv"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
 // scope is what the spans of this package are told by.
@@ -21,16 +21,14 @@ const scope = "github.com/molecule-ai/workspace-runtime-go/registry"
 // its repeats as events. Heartbeats, [Client.State] and calls that only read and
 // whose context is in no trace have none: they come again and again and would
 // bury the rest. Streams of events have none either, because they have no end.
-// Default, and nil: OpenTelemetry's global provider, which records nothing until
-// the program sets another.
+// Default, and nil: nowhere.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return optionFunc(func(s *settings) { s.tracers = tp })
 }
 
 // WithPropagator sets how the trace goes along with a call: in its headers, and
 // for [Client.SendA2A] in the metadata of the parameters as well, because the
-// platform passes no headers on. Default, and nil: OpenTelemetry's global
-// propagator, which adds nothing until the program sets another.
+// platform passes no headers on. Default, and nil: not at all.
 func WithPropagator(p propagation.TextMapPropagator) Option {
 	return optionFunc(func(s *settings) { s.propagator = p })
 }
@@ -43,10 +41,10 @@ type tracing struct {
 
 func newTracing(tp trace.TracerProvider, p propagation.TextMapPropagator) tracing {
 	if tp == nil {
-		tp = otel.GetTracerProvider()
+		tp = tracenoop.NewTracerProvider()
 	}
 	if p == nil {
-		p = otel.GetTextMapPropagator()
+		p = propagation.NewCompositeTextMapPropagator()
 	}
 	return tracing{tp.Tracer(scope), p}
 }

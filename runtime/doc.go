@@ -115,9 +115,9 @@
 // No text of a message is in a span without [WithMessageContent]; probes and
 // the card are neither traced nor logged.
 //
-// It all goes to OpenTelemetry's global providers unless [WithTelemetry] or an
-// option for one of them says otherwise. Package runtime/telemetry has the
-// exporters, and the table of metrics.
+// It goes where [WithTelemetry], or an option for one of the providers, says, and
+// nowhere without them. Package runtime/telemetry has the exporters, and the table
+// of metrics.
 //
 // # Several in one process
 //

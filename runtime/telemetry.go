@@ -3,17 +3,17 @@ package runtime
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	metricembedded "go.opentelemetry.io/otel/metric/embedded"
 	traceembedded "go.opentelemetry.io/otel/trace/embedded"
@@ -22,7 +22,7 @@ import (
 )
 
 // Telemetry is where a workspace tells of itself; see [WithTelemetry]. What is
-// nil is OpenTelemetry's global one.
+// nil does nothing.
 type Telemetry struct {
 	TracerProvider trace.TracerProvider
 	MeterProvider  metric.MeterProvider
@@ -44,8 +44,9 @@ type TelemetryInfo struct {
 // WithTelemetry sets what makes the workspace's telemetry. Run calls it once,
 // when the configuration is read and nothing has begun yet. An error is logged
 // and ends nothing: a workspace works as well unseen. Most programs use
-// FromEnv of package runtime/telemetry. Default: OpenTelemetry's global
-// providers, which do nothing until the program sets others.
+// FromEnv of package runtime/telemetry. Default: nothing is told. A
+// program that has set OpenTelemetry's global providers gives them with
+// [WithTracerProvider] and its like.
 func WithTelemetry(start func(ctx context.Context, info TelemetryInfo) (Telemetry, error)) Option {
 	return optionFunc(func(s *settings) { s.telemetry = start })
 }
@@ -131,7 +132,7 @@ type lateTracer struct {
 func (l lateTracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
 	tp := l.o.now.Load().TracerProvider
 	if tp == nil {
-		tp = otel.GetTracerProvider()
+		tp = tracenoop.NewTracerProvider()
 	}
 	return tp.Tracer(l.name, l.opts...).Start(ctx, name, opts...)
 }
@@ -144,7 +145,7 @@ type lateMeters struct {
 func (l lateMeters) Meter(name string, opts ...metric.MeterOption) metric.Meter {
 	mp := l.o.now.Load().MeterProvider
 	if mp == nil {
-		mp = otel.GetMeterProvider()
+		mp = metricnoop.NewMeterProvider()
 	}
 	return mp.Meter(name, append(opts[:len(opts):len(opts)], metric.WithInstrumentationAttributes(l.o.attr))...)
 }
@@ -155,7 +156,7 @@ func (l latePropagator) real() propagation.TextMapPropagator {
 	if p := l.o.now.Load().Propagator; p != nil {
 		return p
 	}
-	return otel.GetTextMapPropagator()
+	return propagation.NewCompositeTextMapPropagator()
 }
 
 func (l latePropagator) Inject(ctx context.Context, c propagation.TextMapCarrier) {
@@ -226,11 +227,6 @@ func (r *Runtime) traceREST(req *http.Request) (context.Context, func()) {
 // warnUnseen says that somebody expects telemetry of a program that has none.
 func (s *settings) warnUnseen() {
 	if s.getenv(envCollector) == "" || s.telemetry != nil || s.observers.TracerProvider != nil || s.observers.MeterProvider != nil {
-		return
-	}
-	// The program may have set OpenTelemetry's global provider itself; the one
-	// that is there before has a type of its own.
-	if fmt.Sprintf("%T", otel.GetTracerProvider()) != "*global.tracerProvider" {
 		return
 	}
 	s.warnings = append(s.warnings, envCollector+" is set, but this program has no telemetry: "+

@@ -7,36 +7,35 @@ import (
 	"net/http"
 	"strconv"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	otelcodes "go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
 // scope is what the spans of this package are told by.
 const scope = "github.com/molecule-ai/workspace-runtime-go/runtime/jsonrpc"
 
 // WithTracerProvider sets where calls are traced: one server span for each call
-// of a method there is. Default, and nil: OpenTelemetry's global provider.
+// of a method there is. Default, and nil: nowhere.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return optionFunc(func(c *config) { c.tracers = tp })
 }
 
 // WithPropagator sets how the caller's trace is read: from the headers and,
 // when these have none, from the metadata of the parameters, where it survives
-// proxies that pass no headers on. Default, and nil: OpenTelemetry's global
-// propagator.
+// proxies that pass no headers on. Default, and nil: not at all.
 func WithPropagator(p propagation.TextMapPropagator) Option {
 	return optionFunc(func(c *config) { c.propagator = p })
 }
 
 func (c *config) setTracing() {
 	if c.tracers == nil {
-		c.tracers = otel.GetTracerProvider()
+		c.tracers = tracenoop.NewTracerProvider()
 	}
 	if c.propagator == nil {
-		c.propagator = otel.GetTextMapPropagator()
+		c.propagator = propagation.NewCompositeTextMapPropagator()
 	}
 	c.tracer = c.tracers.Tracer(scope)
 }

@@ -153,7 +153,10 @@ func (h *house) run() (kill func()) {
 	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
 	defer cancel()
 	if err := h.platform.Await(ctx, func() bool {
-		return h.self.Status() == "online" && strings.Contains(h.log.String(), "serving MCP")
+		// The token is on disk before the heartbeats begin; the platform has issued
+		// it a moment before, and a process killed in between would lose it.
+		token, err := os.ReadFile(filepath.Join(h.dir, ".auth_token"))
+		return err == nil && len(token) > 0 && h.self.Status() == "online" && strings.Contains(h.log.String(), "serving MCP")
 	}); err != nil {
 		h.t.Fatal(err)
 	}

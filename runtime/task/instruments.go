@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
 // scope is what the spans and metrics of this package are told by. The table of
@@ -22,20 +23,20 @@ const scope = "github.com/molecule-ai/workspace-runtime-go/runtime/task"
 // WithTracerProvider sets where turns are traced. A turn is one span, which the
 // context of the agent carries, so that what the agent does can be told below
 // it; it ends with the turn, or when the engine gives the turn up. Default, and
-// nil: OpenTelemetry's global provider.
+// nil: nowhere.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return optionFunc(func(c *config) { c.tracers = tp })
 }
 
 // WithMeterProvider sets where turns, chunks and commits are counted. Default,
-// and nil: OpenTelemetry's global provider.
+// and nil: nowhere.
 func WithMeterProvider(mp metric.MeterProvider) Option {
 	return optionFunc(func(c *config) { c.meters = mp })
 }
 
 // WithPropagator sets how the trace of a message is read from the metadata that
 // came beside it, for a turn whose request brings none: one that goes on after a
-// restart. Default, and nil: OpenTelemetry's global propagator.
+// restart. Default, and nil: not at all.
 func WithPropagator(p propagation.TextMapPropagator) Option {
 	return optionFunc(func(c *config) { c.propagator = p })
 }
@@ -81,13 +82,13 @@ var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60
 
 func newInstruments(c *config) *instruments {
 	if c.tracers == nil {
-		c.tracers = otel.GetTracerProvider()
+		c.tracers = tracenoop.NewTracerProvider()
 	}
 	if c.meters == nil {
-		c.meters = otel.GetMeterProvider()
+		c.meters = metricnoop.NewMeterProvider()
 	}
 	if c.propagator == nil {
-		c.propagator = otel.GetTextMapPropagator()
+		c.propagator = propagation.NewCompositeTextMapPropagator()
 	}
 	m := c.meters.Meter(scope)
 	i := &instruments{tracer: c.tracers.Tracer(scope), propagator: c.propagator, by: map[string]metric.MeasurementOption{}}
