@@ -48,6 +48,29 @@ func TestTheModelFindsAPeerAndDelegates(t *testing.T) {
 	}
 }
 
+// What was said before is told to the model, each in its role.
+func TestTheModelKnowsTheHistory(t *testing.T) {
+	b := lay(t, func(w http.ResponseWriter, _ *http.Request, _ int, _ ask) { finish(w, "Bob") })
+	part := func(text string) []any { return []any{map[string]any{"kind": "text", "text": text}} }
+	status, raw, err := b.Platform.Call(b.ctx, demo.WorkspaceID, "message/send", map[string]any{
+		"message": map[string]any{"role": "user", "messageId": "m", "parts": part("Who am I?")},
+		"metadata": map[string]any{"history": []any{
+			map[string]any{"role": "user", "parts": part("I am Bob.")},
+			map[string]any{"role": "agent", "parts": part("Hello Bob.")},
+		}},
+	})
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("%d %s %v", status, raw, err)
+	}
+	var got []string
+	for _, m := range b.asked[0].Messages[1:] {
+		got = append(got, m.Role+": "+m.Content)
+	}
+	if want := "user: I am Bob.|assistant: Hello Bob.|user: Who am I?"; strings.Join(got, "|") != want {
+		t.Errorf("the model was told %q, want %q", got, want)
+	}
+}
+
 // Parallel calls run at the same time, have identities of their own though the
 // model gives them the same, and their results are in the model's order.
 func TestParallelCalls(t *testing.T) {
