@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 	"github.com/molecule-ai/workspace-runtime-go/runtime"
@@ -54,6 +55,7 @@ func (a *Agent) SetUp(_ context.Context, ws *runtime.Workspace) error {
 // Run asks the model, does what it asks for, and asks it again, until it has
 // nothing more to ask for.
 func (a *Agent) Run(ctx context.Context, turn *runtime.Turn, reply *runtime.Reply) error {
+	reply.Model(a.Model.Model)
 	table := a.ws.Tools()
 	said := conversation(a.prompt(), turn)
 	written := false
@@ -100,9 +102,10 @@ func (a *Agent) call(ctx context.Context, table *tool.Table, task string, round 
 			ctx := tool.WithCallID(ctx, fmt.Sprintf("%s/%d.%d/%s", task, round, i, c.ID))
 			// The error is for programs. The model reads the text, also when there
 			// is no such tool or its arguments are no JSON, and tries again.
+			began := time.Now()
 			result, _ := table.Call(ctx, c.Function.Name, json.RawMessage(c.Function.Arguments))
 			results[i] = Message{Role: "tool", ToolCallID: c.ID, Content: result.Text}
-			reply.ToolCall(runtime.ToolCall{Name: c.Function.Name, Input: c.Function.Arguments, Output: result.Text})
+			reply.ToolCall(runtime.ToolCall{Name: c.Function.Name, Input: c.Function.Arguments, Output: result.Text, Took: time.Since(began)})
 		})
 	}
 	wait.Wait()
