@@ -3,6 +3,8 @@ package runtime
 import (
 	"context"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
 )
 
@@ -34,7 +36,8 @@ type Durability interface {
 	// Close ends everything Start and Serve have begun. No turn runs any more.
 	Close(ctx context.Context) error
 
-	// Status says how things are, for /readyz: why the workspace must not be
+	// Status says how things are, for /readyz and at any time before and after:
+	// why the workspace must not be
 	// used, or only what somebody should see to; both are empty when all is well.
 	Status() (reason, warning string)
 }
@@ -65,6 +68,28 @@ func (r *Runtime) openDurability(ctx context.Context, ws *Workspace) error {
 	}
 	r.durability = d
 	return nil
+}
+
+// measureDurability tells whether turns outlive the process until stop is
+// called.
+func (r *Runtime) measureDurability(mp metric.MeterProvider) (stop func()) {
+	m := mp.Meter(scope)
+	durable, _ := m.Int64ObservableGauge("workspace.durable", metric.WithUnit("1"),
+		metric.WithDescription("1 while new turns are finished by another process when this one dies, 0 while they are not."))
+	watch, err := m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		var now int64
+		if d := r.set.durability; d != nil {
+			if reason, warning := d.Status(); reason == "" && warning == "" {
+				now = 1
+			}
+		}
+		o.ObserveInt64(durable, now)
+		return nil
+	}, durable)
+	if err != nil { // a provider that does not take it; there is nothing to end
+		return func() {}
+	}
+	return func() { _ = watch.Unregister() }
 }
 
 func (r *Runtime) serveDurability() {

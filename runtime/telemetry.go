@@ -191,11 +191,13 @@ func (r *Runtime) startTelemetry(ctx context.Context, cfg *config.Config) (end f
 	r.observers.now.Store(&used)
 	r.genai = newGenAI(r.observers, name, r.set.content)
 	stop := measureProcess(r.observers.meters(), time.Now())
+	stopDurable := r.measureDurability(r.observers.meters())
 	return func() {
 		if started.Shutdown != nil {
 			r.endTelemetry(ctx, started.Shutdown)
 		}
 		stop()
+		stopDurable()
 	}
 }
 

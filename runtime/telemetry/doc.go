@@ -68,6 +68,7 @@
 //	workspace.heartbeat.age           | gauge     | s            |                     | since the last accepted one
 //	workspace.token.refreshes         | counter   | {refresh}    | result              | looks for a fresh token after a 401
 //	gen_ai.client.token.usage         | histogram | {token}      | gen_ai.*            | tokens, as the agent reports them
+//	workspace.durable                 | gauge     | 1            |                     | 1 while new turns outlive the process
 //	process.uptime                    | gauge     | s            |                     | since Run began
 //	process.memory.usage              | updown    | By           |                     | resident, on Linux
 //	go.goroutine.count                | updown    | {goroutine}  |                     | goroutines

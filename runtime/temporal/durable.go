@@ -30,7 +30,7 @@ func Durable(opts ...Option) runtime.Option {
 }
 
 func newDurability(opts []Option) *durability {
-	d := &durability{cfg: newConfig(), log: slog.New(slog.DiscardHandler), kick: make(chan struct{}, 1)}
+	d := &durability{cfg: newConfig(), log: slog.New(slog.DiscardHandler), away: errAway, kick: make(chan struct{}, 1)}
 	for _, o := range opts {
 		o.apply(&d.cfg)
 	}

@@ -2,7 +2,9 @@
 // start-up, idle memory, and the time of a turn of 100 chunks, with the package
 // linked and with it at work. All in one run, the variants taking turns.
 //
-//	go run ./runtime/internal/weigh
+//	.ci/temporal go run ./runtime/internal/weigh
+//
+// Without TEMPORAL_CLI, which .ci/temporal sets, Temporal is linked and off.
 package main
 
 import (
@@ -10,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,14 +26,21 @@ type variant struct {
 	name    string
 	program string                      // below this folder
 	env     func(c *collector) []string // nil: nothing more than a workspace needs
+	durable bool                        // on a Temporal server
 }
 
 var variants = []variant{
-	{"none", "none", nil},
-	{"telemetry, off", "telemetry", nil},
-	{"telemetry, with a collector", "telemetry", func(c *collector) []string {
-		return []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.server.URL, "OTEL_METRIC_EXPORT_INTERVAL=1000"}
-	}},
+	{name: "none", program: "none"},
+	{name: "telemetry, off", program: "telemetry"},
+	{name: "telemetry, with a collector", program: "telemetry", env: collecting},
+	{name: "temporal, off", program: "temporal"},
+	{name: "temporal, durable", program: "temporal", durable: true},
+	{name: "both, off", program: "both"},
+	{name: "both, at work", program: "both", env: collecting, durable: true},
+}
+
+func collecting(c *collector) []string {
+	return []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.server.URL, "OTEL_METRIC_EXPORT_INTERVAL=1000"}
 }
 
 const chunks = 100
@@ -52,6 +62,7 @@ func main() {
 type weighed struct {
 	variant
 	binary string
+	host   string          // of Temporal
 	up     []time.Duration // process start to first agent card
 	idle   float64         // MB resident
 	took   []time.Duration // of a turn
@@ -66,12 +77,21 @@ func run(ctx context.Context, starts, rounds, turns int) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	c := newCollector()
 	defer c.server.Close()
-	all := make([]*weighed, len(variants))
-	for i, v := range variants {
-		all[i] = &weighed{variant: v, binary: filepath.Join(dir, v.program)}
-		if err := build(ctx, v.program, all[i].binary); err != nil {
+	host, stop, err := startTemporal(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	var all []*weighed
+	for _, v := range variants {
+		if v.durable && host == "" {
+			continue
+		}
+		w := &weighed{variant: v, binary: filepath.Join(dir, v.program), host: host}
+		if err := build(ctx, v.program, w.binary); err != nil {
 			return err
 		}
+		all = append(all, w)
 	}
 	for range starts {
 		for _, w := range all {
@@ -125,10 +145,46 @@ func run(ctx context.Context, starts, rounds, turns int) (err error) {
 }
 
 func (w *weighed) environ(c *collector) []string {
-	if w.env == nil {
-		return nil
+	var env []string
+	if w.env != nil {
+		env = w.env(c)
 	}
-	return w.env(c)
+	if w.durable {
+		env = append(env, "TEMPORAL_HOST="+w.host)
+	}
+	return env
+}
+
+// startTemporal starts the development server that TEMPORAL_CLI names, if it
+// names one. host is empty when there is none.
+func startTemporal(ctx context.Context, dir string) (host string, stop func(), err error) {
+	cli := os.Getenv("TEMPORAL_CLI")
+	if cli == "" {
+		return "", func() {}, nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	host = l.Addr().String()
+	_ = l.Close()
+	_, port, _ := net.SplitHostPort(host)
+	cmd := exec.CommandContext(ctx, cli, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", port,
+		"--db-filename", filepath.Join(dir, "temporal.db"), "--log-level", "error")
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(50 * time.Millisecond) {
+		if exec.CommandContext(ctx, cli, "operator", "cluster", "health", "--address", host).Run() == nil {
+			return host, stop, nil
+		}
+	}
+	stop()
+	return "", nil, errors.New("the Temporal server does not serve")
 }
 
 func build(ctx context.Context, program, binary string) error {

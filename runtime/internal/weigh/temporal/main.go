@@ -1,0 +1,10 @@
+// Temporal links Temporal's SDK.
+package main
+
+import (
+	"github.com/molecule-ai/workspace-runtime-go/runtime"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/internal/weigh/agent"
+	"github.com/molecule-ai/workspace-runtime-go/runtime/temporal"
+)
+
+func main() { runtime.Main(agent.Agent{}, temporal.FromEnv()) }
