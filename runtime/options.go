@@ -192,6 +192,7 @@ type Limits struct {
 	Turns          int           // at once; beyond it they wait ([task.DefaultMaxRunning])
 	Queued         int           // turns that wait; beyond it messages are answered with 503 ([task.DefaultMaxQueued]; negative: none)
 	TurnsPerCaller int           // the same for one caller that is known ([task.WithOwner]); default: no bound of its own
+	Reply          int64         // bytes the agent may write in one task; beyond it the task fails ([task.DefaultMaxReplyBytes]; negative: no bound)
 	Finished       int           // tasks that can be read after their end ([task.DefaultMaxFinished])
 	FinishedBytes  int64         // what these tasks may hold together ([task.DefaultMaxFinishedBytes])
 	FinishedAge    time.Duration // for how long; default: no bound

@@ -30,7 +30,8 @@ func (r *Runtime) openEngine(ctx context.Context) error {
 		task.WithLogger(r.log),
 		task.WithLimits(task.Limits{
 			MaxRunning: s.limits.Turns, MaxQueued: s.limits.Queued, MaxPerOwner: s.limits.TurnsPerCaller,
-			MaxFinished: s.limits.Finished, MaxFinishedBytes: s.limits.FinishedBytes, MaxAge: s.limits.FinishedAge,
+			MaxReplyBytes: s.limits.Reply,
+			MaxFinished:   s.limits.Finished, MaxFinishedBytes: s.limits.FinishedBytes, MaxAge: s.limits.FinishedAge,
 			MaxMessages: s.limits.Messages, MaxMessageAge: s.limits.MessageAge,
 		}),
 		task.WithTimeouts(task.Timeouts{Total: s.turnTimeout, Silence: s.turnSilence}),

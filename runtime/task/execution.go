@@ -33,7 +33,9 @@ const (
 // What is written reaches whoever reads the task's events in the order of the
 // writes, and is there for who comes later. A write returns at once however
 // slow the readers are. After the end of the turn's context it fails with the
-// context's cause, after the end of the turn with [ErrEnded].
+// context's cause, after the end of the turn with [ErrEnded]. One that would make
+// the task larger than Limits.MaxReplyBytes fails with [ErrReplyTooLarge] and ends
+// the turn: nothing of it is written, the context ends, and the task fails.
 type Execution struct {
 	e        *Engine
 	t        *task
@@ -96,7 +98,7 @@ func (x *Execution) Question() *a2a.Message {
 // at the end of text is held back until its rest comes or the reply ends;
 // bytes that are no UTF-8 become U+FFFD.
 func (x *Execution) WriteText(text []byte) (int, error) {
-	err := x.write(func(t *task) { t.writeText(text) })
+	err := x.write(int64(len(text)), func(t *task) { t.writeText(text) })
 	if err != nil {
 		return 0, err
 	}
@@ -117,7 +119,7 @@ func (x *Execution) WriteParts(parts ...*a2a.Part) error {
 	if err != nil {
 		return fmt.Errorf("task: %w", err)
 	}
-	return x.write(func(t *task) { t.writeParts(own) })
+	return x.write(sizeOfParts(own), func(t *task) { t.writeParts(own) })
 }
 
 // AddArtifact adds an artifact beside the reply, complete in one event. An
@@ -142,7 +144,7 @@ func (x *Execution) AddArtifact(a *a2a.Artifact) error {
 	if own.ID == "" {
 		own.ID = a2a.NewArtifactID()
 	}
-	return x.write(func(t *task) { t.addArtifact(&own) })
+	return x.write(sizeOfArtifact(&own), func(t *task) { t.addArtifact(&own) })
 }
 
 // AddUsage counts tokens a model has read and written; calls add up. The
@@ -173,13 +175,16 @@ func (x *Execution) AddToolTrace(entry ToolTrace) {
 // bytes; an agent that is faster than the store waits from then on.
 const maxPending = 1 << 20
 
-// write calls do with the locked task if the turn may still write.
-func (x *Execution) write(do func(*task)) error {
+// write calls do with the locked task if the turn may still write so many bytes.
+func (x *Execution) write(size int64, do func(*task)) error {
 	t := x.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.turn.refuse == nil && t.size-t.saved.size > maxPending {
 		x.awaitRoom()
+	}
+	if t.turn.refuse == nil {
+		x.e.checkReply(t, size)
 	}
 	if t.turn.refuse != nil {
 		t.turn.lost = true
@@ -189,6 +194,30 @@ func (x *Execution) write(do func(*task)) error {
 	x.e.wrote(t)
 	return nil
 }
+
+// checkReply ends a turn that wants to write more than a task may hold. The
+// task's mutex is held.
+func (e *Engine) checkReply(t *task, size int64) {
+	limit := e.cfg.limits.MaxReplyBytes
+	if limit < 0 || size+recordSize <= limit-t.written {
+		return
+	}
+	why := &replyError{limit: limit}
+	t.turn.refuse, t.turn.expired, t.turn.lost = why, why, true
+	if t.turn.cancel != nil {
+		e.bound(t, why)
+		t.turn.cancel(why)
+	}
+}
+
+// replyError says how large a reply may be.
+type replyError struct{ limit int64 }
+
+func (r *replyError) Error() string {
+	return fmt.Sprintf("%v: it may have %d bytes: write less, or raise Limits.MaxReplyBytes", ErrReplyTooLarge, r.limit)
+}
+
+func (*replyError) Unwrap() error { return ErrReplyTooLarge }
 
 // awaitRoom waits for the store, or for the end of the turn. The task is locked
 // before and after, and free meanwhile.

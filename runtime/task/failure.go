@@ -18,6 +18,10 @@ var (
 	// [Timeouts] allow.
 	ErrTimeout = errors.New("task: the turn takes too long")
 
+	// ErrReplyTooLarge is in the cause when the turn has tried to write more
+	// than Limits.MaxReplyBytes allow.
+	ErrReplyTooLarge = errors.New("task: the reply is too large")
+
 	// ErrShutdown is the cause when [Engine.Drain] has run out of time. It is
 	// also in the error of a message that comes after Drain was called, and of
 	// calls that wait for a task which goes on in the next process.

@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -112,6 +113,71 @@ func TestReaderOfAForgottenTaskReadsOn(t *testing.T) {
 	if n != 13 {
 		t.Errorf("%d events, want 13", n)
 	}
+}
+
+// TestReplyIsBounded: a turn that writes more than a task may hold is stopped,
+// keeps what it has written, and its caller reads why.
+func TestReplyIsBounded(t *testing.T) {
+	const limit = 1000
+	block := strings.Repeat("x", 400)
+	for name, write := range map[string]func(x *task.Execution) error{
+		"text":  func(x *task.Execution) error { _, err := x.WriteText([]byte(block)); return err },
+		"parts": func(x *task.Execution) error { return x.WriteParts(a2a.NewRawPart([]byte(block))) },
+		"artifact": func(x *task.Execution) error {
+			return x.AddArtifact(&a2a.Artifact{ID: "a", Parts: a2a.ContentParts{a2a.NewTextPart(block)}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refused, cause := make(chan error, 1), make(chan error, 1)
+			e := task.NewEngine(func(ctx context.Context, x *task.Execution) error {
+				for {
+					if err := write(x); err != nil {
+						refused <- err
+						<-ctx.Done()
+						cause <- context.Cause(ctx)
+						return nil // a turn that does not care
+					}
+				}
+			}, task.WithLimits(task.Limits{MaxReplyBytes: limit}))
+			defer drain(t, e)
+			got := finish(t, e, send("hi"))
+			wantError(t, <-refused, task.ErrReplyTooLarge, "1000 bytes", "MaxReplyBytes")
+			wantError(t, <-cause, task.ErrReplyTooLarge)
+			wantState(t, got, a2a.TaskStateFailed)
+			if text := statusText(got); !strings.Contains(text, "larger than the 1000 bytes") {
+				t.Errorf("the caller reads %q", text)
+			}
+			if len(got.Artifacts) != 1 {
+				t.Errorf("%d artifacts, want what was written before", len(got.Artifacts))
+			}
+		})
+	}
+}
+
+// TestReplyIsBoundedAcrossTurnsAndRestarts: the bound is on the task.
+func TestReplyIsBoundedAcrossTurnsAndRestarts(t *testing.T) {
+	block := []byte(strings.Repeat("x", 400))
+	run := func(_ context.Context, x *task.Execution) error {
+		if _, err := x.WriteText(block); err != nil {
+			return err
+		}
+		return x.Ask(a2a.NewTextPart("more?"))
+	}
+	opts := task.WithLimits(task.Limits{MaxReplyBytes: 1000})
+	d := newDisk()
+	e, kill := d.live(t, run, opts)
+	id := finish(t, e, send("hi")).ID
+	kill()
+	e, kill = d.live(t, run, opts)
+	defer kill()
+	wantState(t, finish(t, e, reply(id, "yes")), a2a.TaskStateInputRequired)
+	wantState(t, finish(t, e, reply(id, "yes")), a2a.TaskStateFailed)
+}
+
+func TestReplyWithoutABound(t *testing.T) {
+	e := task.NewEngine(answer(strings.Repeat("x", 100_000)), task.WithLimits(task.Limits{MaxReplyBytes: -1}))
+	defer drain(t, e)
+	wantState(t, finish(t, e, send("hi")), a2a.TaskStateCompleted)
 }
 
 func TestLimitsBelowOneMeanTheirDefaults(t *testing.T) {

@@ -16,6 +16,7 @@ const (
 	DefaultMaxQueued        = 1000            // turns that wait
 	DefaultMaxFinished      = 1000            // tasks kept for reading after their end
 	DefaultMaxFinishedBytes = 64 << 20        // what these tasks may hold together
+	DefaultMaxReplyBytes    = 64 << 20        // what the agent may write in one task
 	DefaultMaxMessages      = 10_000          // ids of messages that are remembered
 	DefaultCancelGrace      = 5 * time.Second // for a canceled turn to return
 	DefaultShutdownGrace    = time.Second     // for a turn that was cut off to return: a container has little time left then
@@ -23,11 +24,13 @@ const (
 )
 
 // Limits bounds what an [Engine] does at once and keeps. A field that is zero
-// or negative means its default.
+// means its default, and so does a negative one where nothing else is said.
 type Limits struct {
 	MaxRunning  int // turns at once; beyond it they wait
 	MaxQueued   int // turns that wait; beyond it a message is refused with a [BusyError]; negative: none waits
 	MaxPerOwner int // turns of one caller that run or wait ([WithOwner]); default: as many as there are
+
+	MaxReplyBytes int64 // what the agent may write in one task, reply and artifacts, with 32 for each write; negative: no bound
 
 	MaxFinished      int           // finished tasks kept, the oldest are forgotten first; a sixteenth more for a moment
 	MaxFinishedBytes int64         // the same by their size, roughly; the newest is always kept
@@ -78,6 +81,9 @@ func (c *config) setDefaults() {
 	c.limits.MaxQueued = max(c.limits.MaxQueued, 0)
 	orDefault(&c.limits.MaxFinished, DefaultMaxFinished)
 	orDefault(&c.limits.MaxFinishedBytes, DefaultMaxFinishedBytes)
+	if c.limits.MaxReplyBytes == 0 {
+		c.limits.MaxReplyBytes = DefaultMaxReplyBytes
+	}
 	orDefault(&c.limits.MaxMessages, DefaultMaxMessages)
 	orDefault(&c.attempts, DefaultMaxAttempts)
 	orDefault(&c.grace, DefaultCancelGrace)

@@ -34,6 +34,10 @@ func sizeOfParts(parts []*a2a.Part) int64 {
 	return n
 }
 
+func sizeOfArtifact(a *a2a.Artifact) int64 {
+	return int64(len(a.ID)+len(a.Name)+len(a.Description)) + sizeOfParts(a.Parts) + sizeOfValue(a.Metadata)
+}
+
 func sizeOfPart(p *a2a.Part) int64 {
 	n := int64(2*valueOverhead+len(p.Filename)+len(p.MediaType)) + sizeOfValue(p.Metadata)
 	switch c := p.Content.(type) {

@@ -27,6 +27,7 @@ type task struct {
 	artifacts []*a2a.Artifact // those beside the reply
 	replyAt   int             // how many of them came before it
 	size      int64           // bytes held, roughly
+	written   int64           // of these, what the agent has written
 	tail      textTail
 	inTokens  int64
 	outTokens int64
@@ -50,7 +51,7 @@ type turnState struct {
 	done    chan struct{} // closed when the task has come to rest and that is committed
 	writes  uint64        // how often something was written, for the silence timeout
 	wrote   time.Time     // and when, if there is such a timeout
-	expired error         // which timeout has cut it off
+	expired error         // which timeout, or bound on the reply, has cut it off
 	chunks  uint64        // how many of the writes were pieces of the reply
 	span    *turnSpan     // what is told of it; nil before it has begun
 
@@ -204,6 +205,7 @@ func (t *task) addText(from int) {
 		t.reply = append(t.reply, replyPart{from: from, to: to})
 	}
 	t.size += int64(to - from)
+	t.written += int64(to-from) + recordSize
 	t.append(nil, nil)
 }
 
@@ -217,8 +219,9 @@ func (t *task) addParts(parts []*a2a.Part) {
 	follows := t.openReply()
 	for _, p := range parts {
 		t.reply = append(t.reply, replyPart{part: p})
-		t.size += sizeOfPart(p)
 	}
+	t.size += sizeOfParts(parts)
+	t.written += sizeOfParts(parts) + recordSize
 	t.append(&a2a.TaskArtifactUpdateEvent{
 		TaskID:    t.info.TaskID,
 		ContextID: t.info.ContextID,
@@ -241,7 +244,8 @@ func (t *task) openReply() (follows bool) {
 // addArtifact adds an artifact beside the reply, or puts it into the place of
 // the one with its id.
 func (t *task) addArtifact(a *a2a.Artifact) {
-	t.size += int64(len(a.ID)+len(a.Name)+len(a.Description)) + sizeOfParts(a.Parts) + sizeOfValue(a.Metadata)
+	t.size += sizeOfArtifact(a)
+	t.written += sizeOfArtifact(a) + recordSize
 	same := func(b *a2a.Artifact) bool { return a.ID == b.ID }
 	if i := slices.IndexFunc(t.artifacts, same); i >= 0 {
 		t.artifacts[i] = a

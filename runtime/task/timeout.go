@@ -30,12 +30,15 @@ func (e *timeoutError) Error() string {
 
 func (e *timeoutError) Unwrap() error { return ErrTimeout }
 
-// timeoutText is what the caller reads.
-func timeoutText(err error) string {
+// expiredText is what the caller reads.
+func expiredText(err error) string {
 	if t, ok := err.(*timeoutError); ok && t.silence { //nolint:errorlint // ours, never wrapped
 		return fmt.Sprintf("The agent was stopped because nothing had come from it for %v.", t.limit)
 	} else if ok {
 		return fmt.Sprintf("The agent was stopped because it had not answered within %v.", t.limit)
+	}
+	if r, ok := err.(*replyError); ok { //nolint:errorlint // ours, never wrapped
+		return fmt.Sprintf("The agent was stopped because its reply was larger than the %d bytes a task may have.", r.limit)
 	}
 	return failedText
 }

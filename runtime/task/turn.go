@@ -141,7 +141,7 @@ func (e *Engine) outlives(t *task) bool {
 func (e *Engine) failureText(t *task) string {
 	switch {
 	case t.turn.expired != nil:
-		return timeoutText(t.turn.expired)
+		return expiredText(t.turn.expired)
 	case errors.Is(t.turn.refuse, ErrShutdown):
 		return shutdownText
 	}
