@@ -30,7 +30,7 @@ type RunFunc func(ctx context.Context, x *Execution) error
 // It starts one goroutine for each turn that runs and one while there is
 // something to write to the store, for which [Engine.Drain] waits, and one for
 // each target of push notifications while there is something to tell, for which
-// [Engine.Close] waits.
+// [Engine.Close] waits. Where [Limits] have an age there is one more until Close.
 type Engine struct {
 	run     RunFunc
 	log     *slog.Logger
@@ -40,6 +40,7 @@ type Engine struct {
 	outbox  outbox
 	tell    *instruments
 	turns   sync.WaitGroup // the goroutines of turns
+	aging   sync.WaitGroup // the goroutine of startAging
 	lost    lostTurns
 	hosts   hosts
 	pruning sync.Mutex // held by who removes old tasks; taken before mu
@@ -61,7 +62,9 @@ var _ a2asrv.RequestHandler = (*Engine)(nil)
 // NewEngine makes an Engine that answers with run and keeps its tasks in
 // memory.
 func NewEngine(run RunFunc, opts ...Option) *Engine {
-	return newEngine(run, NewMemory(), opts)
+	e := newEngine(run, NewMemory(), opts)
+	e.startAging()
+	return e
 }
 
 // Open makes an Engine that answers with run and keeps its tasks in a store, in
@@ -78,6 +81,7 @@ func Open(ctx context.Context, store Store, run RunFunc, opts ...Option) (*Engin
 		e.Close()
 		return nil, fmt.Errorf("task: open the store: %w", err)
 	}
+	e.startAging()
 	return e, nil
 }
 
@@ -118,6 +122,7 @@ func (e *Engine) Close() {
 	e.commits.stop()
 	e.commits.wait()
 	e.outbox.work.Wait()
+	e.aging.Wait()
 	e.part()
 }
 

@@ -34,10 +34,10 @@ type Limits struct {
 
 	MaxFinished      int           // finished tasks kept, the oldest are forgotten first; a sixteenth more for a moment
 	MaxFinishedBytes int64         // the same by their size, roughly; the newest is always kept
-	MaxAge           time.Duration // the same by the time since their end; default: no bound
+	MaxAge           time.Duration // the same by the time since their end, and a sixteenth more or a second; default: no bound
 
 	MaxMessages   int           // ids of messages that are remembered, so that none is answered twice
-	MaxMessageAge time.Duration // for how long; default: no bound
+	MaxMessageAge time.Duration // for how long, and a sixteenth more or a second; default: no bound
 }
 
 // Option changes what [NewEngine] and [Open] make.

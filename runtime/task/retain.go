@@ -35,6 +35,38 @@ func (e *Engine) prune(ctx context.Context) {
 	}
 }
 
+// How often it is looked for what is too old: a sixteenth of the age, within
+// these.
+const (
+	minAging = time.Second
+	maxAging = time.Hour
+)
+
+// startAging removes what is too old also while nothing happens, until Close.
+func (e *Engine) startAging() {
+	every := maxAging
+	for _, age := range []time.Duration{e.cfg.limits.MaxAge, e.cfg.limits.MaxMessageAge} {
+		if age > 0 {
+			every = min(every, max(age/16, minAging))
+		}
+	}
+	if e.cfg.limits.MaxAge <= 0 && e.cfg.limits.MaxMessageAge <= 0 {
+		return
+	}
+	e.aging.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				e.prune(e.commits.ctx)
+			case <-e.commits.ctx.Done():
+				return
+			}
+		}
+	})
+}
+
 // pruneTasks removes finished tasks, and reports whether there may be more.
 func (e *Engine) pruneTasks(ctx context.Context) (more bool) {
 	l := e.cfg.limits
