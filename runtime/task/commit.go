@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"sync"
@@ -28,6 +27,8 @@ type saved struct {
 	listed string // key in BucketListed; empty before the first time
 	open   bool   // it is in BucketOpen
 	host   string // under which process; empty before the first time, and where the store is not shared
+	kept   string // key in BucketFinished; empty while it is not at rest there
+	space  int64  // what is said there of its size
 	ops    []Op   // what else belongs to the next commit
 	size   int64  // size of what is in the store
 }
@@ -51,11 +52,14 @@ type committer struct {
 
 // flush is one task in a commit.
 type flush struct {
-	t            *task
-	ops          []Op
-	asked, upTo  uint64
-	size         int64
-	rest, finish bool
+	t           *task
+	ops         []Op
+	asked, upTo uint64
+	size        int64
+	rest        bool
+	settled     bool  // it has come to rest in this commit
+	kept        int   // how many more there are in BucketFinished
+	keptBytes   int64 // and how much larger these are
 }
 
 // mark notes that a task has something to write. Its mutex is held.
@@ -134,21 +138,21 @@ func (c *committer) write(ops []Op, flushes []flush) {
 		}
 		return
 	}
-	finished := false
+	settled := false
 	for i := range flushes {
 		f := &flushes[i]
 		switch {
 		case err == nil:
 			c.e.committed(f)
 			c.e.outbox.send(f.ops)
-			finished = finished || f.finish
+			settled = settled || f.settled
 		case errors.Is(err, ErrConflict):
 			c.e.disown(f.t, err)
 		default:
 			c.e.leave(f.t, ErrShutdown)
 		}
 	}
-	if finished {
+	if settled {
 		c.e.prune(c.ctx)
 	}
 }
@@ -245,7 +249,7 @@ func (c *committer) collect(t *task, ops []Op) ([]Op, flush) {
 	s.marked = false
 	id := string(t.info.TaskID)
 	last := t.journal.last()
-	f := flush{t: t, asked: s.asked, upTo: last, size: t.size, rest: t.journal.rest, finish: t.journal.ended && s.upTo < last}
+	f := flush{t: t, asked: s.asked, upTo: last, size: t.size, rest: t.journal.rest, settled: t.journal.rest && s.upTo < last}
 
 	value := mustJSON(row{
 		Owner: t.owner, Context: t.info.ContextID, State: string(t.status.State), At: t.status.Timestamp.UnixMilli(),
@@ -274,10 +278,7 @@ func (c *committer) collect(t *task, ops []Op) ([]Op, flush) {
 		ops = append(ops, Op{Kind: kind, Bucket: BucketOpen, Key: id, Value: []byte(c.e.hosts.id)})
 		s.open, s.host = open, c.e.hosts.id
 	}
-	if f.finish {
-		key := timeKey(t.status.Timestamp.UnixMilli(), id)
-		ops = append(ops, Op{Kind: Put, Bucket: BucketFinished, Key: key, Value: append(binary.AppendUvarint(nil, uint64(t.size)), ownerKey(t.owner)...)})
-	}
+	ops = t.collectKept(ops, &f)
 	ops = append(ops, s.ops...)
 	ops = c.e.outbox.collect(ops, t, s.upTo)
 	s.ops, s.upTo = nil, last
@@ -312,8 +313,30 @@ func (t *task) collectListed(ops []Op) []Op {
 	return append(ops, Op{Kind: Put, Bucket: BucketListed, Key: key, Value: value})
 }
 
+// collectKept lists the task among those that are kept until they are too old or
+// too many, or takes it out when its turn goes on.
+func (t *task) collectKept(ops []Op, f *flush) []Op {
+	s := &t.saved
+	if s.upTo == t.journal.last() {
+		return ops
+	}
+	if s.kept != "" {
+		ops = append(ops, Op{Kind: Delete, Bucket: BucketFinished, Key: s.kept})
+		f.kept--
+		f.keptBytes -= s.space
+		s.kept, s.space = "", 0
+	}
+	if t.journal.rest {
+		s.kept, s.space = timeKey(t.status.Timestamp.UnixMilli(), string(t.info.TaskID)), t.size
+		ops = append(ops, Op{Kind: Put, Bucket: BucketFinished, Key: s.kept, Value: keptValue(t.size, ownerKey(t.owner), !t.journal.ended)})
+		f.kept++
+		f.keptBytes += s.space
+	}
+	return ops
+}
+
 func finalSize(t *task) int64 {
-	if t.journal.ended {
+	if t.journal.rest {
 		return t.size
 	}
 	return 0

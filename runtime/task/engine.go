@@ -146,7 +146,7 @@ func (e *Engine) durable() bool {
 // is at rest: who asks for it gets it from the store.
 func (e *Engine) committed(f *flush) {
 	t := f.t
-	if f.rest {
+	if f.rest || f.kept != 0 {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 	}
@@ -154,12 +154,12 @@ func (e *Engine) committed(f *flush) {
 	defer t.mu.Unlock()
 	t.saved.stored, t.saved.size = f.asked, f.size
 	t.journal.commit(f.upTo)
+	if f.rest || f.kept != 0 {
+		e.kept.finished += f.kept
+		e.kept.bytes += f.keptBytes
+	}
 	if !f.rest || !t.journal.atRest() {
 		return
-	}
-	if f.finish {
-		e.kept.finished++
-		e.kept.bytes += t.size
 	}
 	e.forget(t)
 	closeDone(t)
@@ -236,5 +236,5 @@ func refused(sentinel error, format string, args ...any) error {
 }
 
 func errUnknown(id a2a.TaskID) error {
-	return refused(a2a.ErrTaskNotFound, "there is no task %.64q: it never existed, or it ended long ago and is forgotten", id)
+	return refused(a2a.ErrTaskNotFound, "there is no task %.64q: it never existed, or it ended, or waited for an answer, long ago and is forgotten", id)
 }

@@ -16,6 +16,10 @@ const (
 	format    = "1"
 )
 
+// waitingKey in BucketMeta says that tasks which wait for their caller are in
+// BucketFinished.
+const waitingKey = "waiting"
+
 // row is what is known of a task without its journal.
 type row struct {
 	Owner    string `json:"owner,omitempty"`
@@ -25,7 +29,7 @@ type row struct {
 	Attempt  int    `json:"attempt,omitempty"`  // of the turn, from 1
 	Canceled bool   `json:"canceled,omitempty"` // a caller wants it to end
 	Placed   bool   `json:"placed,omitempty"`   // the dispatcher decides where the turn runs
-	Size     int64  `json:"size,omitempty"`     // roughly, once it has ended
+	Size     int64  `json:"size,omitempty"`     // roughly, once it is at rest
 }
 
 func decodeRow(value []byte) (r row, err error) {
@@ -55,8 +59,10 @@ func listedKey(owner string, at int64, id a2a.TaskID) string {
 // ownerKey is an owner's name in a fixed length.
 func ownerKey(owner string) string {
 	sum := sha256.Sum256([]byte(owner))
-	return string(sum[:16])
+	return string(sum[:ownerKeySize])
 }
+
+const ownerKeySize = 16
 
 // ownerEnd is behind all keys of an owner.
 func ownerEnd(owner string) string {
@@ -80,11 +86,11 @@ type listed struct {
 func (l listed) value() []byte { return []byte(string(l.state) + "\x00" + l.context) }
 
 func decodeListed(e Entry) (l listed, err error) {
-	const head = 16 + 8
+	const head = ownerKeySize + 8
 	if len(e.Key) <= head {
 		return l, errDamaged
 	}
-	l.at = int64(binary.BigEndian.Uint64([]byte(e.Key[16:head])))
+	l.at = int64(binary.BigEndian.Uint64([]byte(e.Key[ownerKeySize:head])))
 	l.id = a2a.TaskID(e.Key[head:])
 	for i, c := range e.Value {
 		if c == 0 {
@@ -98,6 +104,32 @@ func decodeListed(e Entry) (l listed, err error) {
 // timeKey orders by time.
 func timeKey(at int64, id string) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(at))) + id
+}
+
+// keptTask is the value in BucketFinished, under a timeKey.
+type keptTask struct {
+	size  int64
+	owner string // ownerKey
+	waits bool   // for the caller: it has not ended
+}
+
+const waitsMark = "w"
+
+func keptValue(size int64, owner string, waits bool) []byte {
+	b := append(binary.AppendUvarint(nil, uint64(size)), owner...)
+	if waits {
+		b = append(b, waitsMark...)
+	}
+	return b
+}
+
+func decodeKept(value []byte) (k keptTask) {
+	size, rest, _ := uvarint(value)
+	k.size, k.owner = int64(size), string(rest)
+	if len(k.owner) > ownerKeySize {
+		k.owner, k.waits = k.owner[:ownerKeySize], k.owner[ownerKeySize:] == waitsMark
+	}
+	return k
 }
 
 func timeOf(key string) int64 {

@@ -2,6 +2,7 @@ package task
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,6 +102,7 @@ func (e *Engine) readEvents(ctx context.Context, id a2a.TaskID, value []byte) (t
 		info:  a2a.TaskInfo{TaskID: id, ContextID: r.Context},
 		owner: r.Owner, attempt: r.Attempt, canceled: r.Canceled, placed: r.Placed,
 	}
+	t.saved.space = r.Size
 	t.turn = e.newTurn()
 	entries, err := e.store.Scan(ctx, Range{Bucket: BucketEvents, From: eventsFrom(id, 0), To: eventsEnd(id)})
 	for _, entry := range entries {
@@ -132,6 +134,8 @@ func (e *Engine) restored(t *task, row []byte) *task {
 	t.saved.size = t.size
 	t.counted = false
 	if t.journal.rest {
+		t.saved.kept = timeKey(t.status.Timestamp.UnixMilli(), string(t.info.TaskID))
+		t.saved.space = cmp.Or(t.saved.space, t.size)
 		close(t.turn.done)
 	}
 	return t

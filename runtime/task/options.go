@@ -32,9 +32,12 @@ type Limits struct {
 
 	MaxReplyBytes int64 // what the agent may write in one task, reply and artifacts, with 32 for each write; negative: no bound
 
-	MaxFinished      int           // finished tasks kept, the oldest are forgotten first; a sixteenth more for a moment
+	// Tasks at rest: those that have ended and those that wait for their caller
+	// (INPUT_REQUIRED). The ones that are so for longest are forgotten first; an
+	// answer to one that is forgotten gets a2a.ErrTaskNotFound.
+	MaxFinished      int           // how many are kept; a sixteenth more for a moment
 	MaxFinishedBytes int64         // the same by their size, roughly; the newest is always kept
-	MaxAge           time.Duration // the same by the time since their end, and a sixteenth more or a second; default: no bound
+	MaxAge           time.Duration // the same by the time since they are at rest, and a sixteenth more or a second; default: no bound
 
 	MaxMessages   int           // ids of messages that are remembered, so that none is answered twice
 	MaxMessageAge time.Duration // for how long, and a sixteenth more or a second; default: no bound

@@ -24,6 +24,9 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err := e.checkFormat(ctx); err != nil {
 		return err
 	}
+	if err := e.listWaiting(ctx); err != nil {
+		return err
+	}
 	if err := e.count(ctx); err != nil {
 		return err
 	}
@@ -89,6 +92,35 @@ func (e *Engine) checkFormat(ctx context.Context) error {
 		return fmt.Errorf("%w: it has format %.20q and this program knows %q: use the program that has written it, or move the store away", ErrFormat, value, format)
 	}
 	return nil
+}
+
+// listWaiting does once what versions before did not: they had only those tasks
+// in BucketFinished that have ended, so that the others were kept for ever.
+func (e *Engine) listWaiting(ctx context.Context) error {
+	_, err := e.store.Get(ctx, BucketMeta, waitingKey)
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	entries, err := e.store.Scan(ctx, Range{Bucket: BucketListed})
+	if err != nil {
+		return err
+	}
+	ops := []Op{{Kind: Put, Bucket: BucketMeta, Key: waitingKey, Value: []byte{}}}
+	for _, entry := range entries {
+		l, err := decodeListed(entry)
+		if err != nil || l.state != a2a.TaskStateInputRequired {
+			continue
+		}
+		t, _, err := e.read(ctx, l.id)
+		if err != nil || t.status.State != l.state {
+			continue // which is said when somebody asks for it
+		}
+		ops = append(ops, Op{
+			Kind: Put, Bucket: BucketFinished, Key: entry.Key[ownerKeySize:],
+			Value: keptValue(t.saved.space, entry.Key[:ownerKeySize], true),
+		})
+	}
+	return e.store.Commit(ctx, ops)
 }
 
 // count counts what is kept.

@@ -13,7 +13,7 @@ import (
 // engine's mutex. Where several processes share a store each counts what it has
 // seen, and counts again now and then.
 type kept struct {
-	finished int   // tasks
+	finished int   // tasks at rest: those that have ended, and those that wait for their caller
 	bytes    int64 // of these tasks, roughly
 	messages int   // ids that are remembered
 }
@@ -67,7 +67,7 @@ func (e *Engine) startAging() {
 	})
 }
 
-// pruneTasks removes finished tasks, and reports whether there may be more.
+// pruneTasks removes tasks at rest, and reports whether there may be more.
 func (e *Engine) pruneTasks(ctx context.Context) (more bool) {
 	l := e.cfg.limits
 	k := e.counted()
@@ -84,16 +84,24 @@ func (e *Engine) pruneTasks(ctx context.Context) (more bool) {
 	var ops []Op
 	n, bytes := 0, int64(0)
 	for _, entry := range oldest {
-		size, owner, _ := uvarint(entry.Value)
+		kept := decodeKept(entry.Value)
 		tooOld := l.MaxAge > 0 && time.Since(time.UnixMilli(timeOf(entry.Key))) > l.MaxAge
 		tooMany := over > n && over > slack(l.MaxFinished)
 		tooBig := k.bytes-bytes > l.MaxFinishedBytes && k.finished-n > 1
 		if len(entry.Key) <= 8 || !tooOld && !tooMany && !tooBig {
 			break
 		}
-		ops = append(ops, e.removal(entry.Key, owner)...)
+		if kept.waits {
+			as, release, ok := e.holdWaiting(ctx, entry.Key)
+			if !ok {
+				continue // its answer has just come
+			}
+			defer release()
+			ops = append(ops, as)
+		}
+		ops = append(ops, e.removal(entry.Key, kept.owner)...)
 		n++
-		bytes += int64(size)
+		bytes += kept.size
 	}
 	if n == 0 || e.commits.commit(e.unlessRemoved(ops, BucketFinished, oldest[0])) != nil {
 		return false
@@ -105,9 +113,30 @@ func (e *Engine) pruneTasks(ctx context.Context) (more bool) {
 	return n == pruneBatch
 }
 
-// removal is what removes a finished task, by its key in BucketFinished and its
-// owner's.
-func (e *Engine) removal(finished string, owner []byte) []Op {
+// holdWaiting lets a task that waits for its caller be forgotten: nobody can
+// answer it before release, and the operation holds it to be as it is where
+// somebody can elsewhere.
+func (e *Engine) holdWaiting(ctx context.Context, key string) (as Op, release func(), ok bool) {
+	id := key[8:]
+	release, ok = e.tryHold(a2a.TaskID(id))
+	if !ok {
+		return Op{}, nil, false
+	}
+	value, err := e.store.Get(ctx, BucketTasks, id)
+	if err == nil {
+		var r row
+		r, err = decodeRow(value)
+		ok = err == nil && r.State == string(a2a.TaskStateInputRequired) && timeKey(r.At, id) == key
+	}
+	if err != nil || !ok {
+		release()
+		return Op{}, nil, false
+	}
+	return Op{Kind: Expect, Bucket: BucketTasks, Key: id, Value: value}, release, true
+}
+
+// removal is what removes a task, by its key in BucketFinished and its owner's.
+func (e *Engine) removal(finished, owner string) []Op {
 	id := finished[8:]
 	taskID := a2a.TaskID(id)
 	return append(e.outbox.forget(taskID), []Op{
@@ -115,7 +144,7 @@ func (e *Engine) removal(finished string, owner []byte) []Op {
 		{Kind: Delete, Bucket: BucketTasks, Key: id},
 		{Kind: DeleteRange, Bucket: BucketEvents, Key: eventsFrom(taskID, 0), To: eventsEnd(taskID)},
 		{Kind: DeleteRange, Bucket: BucketOnce, Key: onceKey(taskID, ""), To: onceEnd(taskID)},
-		{Kind: Delete, Bucket: BucketListed, Key: string(owner) + finished},
+		{Kind: Delete, Bucket: BucketListed, Key: owner + finished},
 	}...)
 }
 
@@ -185,8 +214,7 @@ func (e *Engine) oldest(ctx context.Context, b Bucket) ([]Entry, error) {
 func (k *kept) countFinished(all []Entry) {
 	k.finished, k.bytes = len(all), 0
 	for _, entry := range all {
-		size, _, _ := uvarint(entry.Value)
-		k.bytes += int64(size)
+		k.bytes += decodeKept(entry.Value).size
 	}
 }
 

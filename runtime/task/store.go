@@ -61,7 +61,7 @@ const (
 	BucketEvents   Bucket = "events"   // the journals
 	BucketOpen     Bucket = "open"     // which tasks have work left to do
 	BucketListed   Bucket = "listed"   // tasks by owner and by time of their last change of status
-	BucketFinished Bucket = "finished" // tasks by the time of their end
+	BucketFinished Bucket = "finished" // tasks at rest by the time since when, those that wait for their caller as well
 	BucketMessages Bucket = "messages" // which message made which task
 	BucketSeen     Bucket = "seen"     // messages by the time they came
 	BucketPush     Bucket = "push"     // who wants to be told what happens to a task

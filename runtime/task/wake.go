@@ -18,18 +18,38 @@ func (e *Engine) hold(ctx context.Context, id a2a.TaskID) (release func(), err e
 		if other == nil {
 			e.waking[id] = mine
 			e.mu.Unlock()
-			return func() {
-				e.mu.Lock()
-				delete(e.waking, id)
-				e.mu.Unlock()
-				close(mine)
-			}, nil
+			return e.releaser(id, mine), nil
 		}
 		e.mu.Unlock()
+		stuck, _ := e.commits.trouble()
 		select {
 		case <-other:
+		case <-stuck: // it may be held by who forgets it, and waits for the store
+			return nil, errStore()
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
+	}
+}
+
+// tryHold is hold for who wants to forget the task: nothing is done unless it is
+// at rest and nobody holds it.
+func (e *Engine) tryHold(id a2a.TaskID) (release func(), ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.waking[id] != nil || e.live[id] != nil {
+		return nil, false
+	}
+	mine := make(chan struct{})
+	e.waking[id] = mine
+	return e.releaser(id, mine), true
+}
+
+func (e *Engine) releaser(id a2a.TaskID, mine chan struct{}) func() {
+	return func() {
+		e.mu.Lock()
+		delete(e.waking, id)
+		e.mu.Unlock()
+		close(mine)
 	}
 }
