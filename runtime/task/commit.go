@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -15,6 +16,8 @@ const (
 	minCommitRetry = 10 * time.Millisecond // then twice as long each time
 	maxCommitRetry = time.Second
 	patience       = 5 * time.Second // until those who wait for a commit are told
+	commitTries    = 9               // of a commit, 2.5 s, until it is looked whether the store takes another
+	splitTries     = 3               // of a part of one that it did not take
 )
 
 // saved is what a task has in the store. It is guarded by the task's mutex.
@@ -120,7 +123,7 @@ func (c *committer) work() {
 			f.ops = ops[begin:len(ops):len(ops)]
 			flushes = append(flushes, f)
 		}
-		c.write(ops, flushes)
+		c.write(ops, flushes, commitTries)
 		clear(ops)
 		clear(flushes)
 		clear(batch)
@@ -128,13 +131,14 @@ func (c *committer) work() {
 }
 
 // write commits what was collected and tells those who wait for it.
-func (c *committer) write(ops []Op, flushes []flush) {
-	err := c.commit(ops)
-	if errors.Is(err, ErrConflict) && len(flushes) > 1 {
-		// One of them belongs to another process by now; the others do not
-		// suffer from it.
+func (c *committer) write(ops []Op, flushes []flush, tries int) {
+	err := c.try(ops, tries)
+	refused := errors.Is(err, errRefused)
+	if (refused || errors.Is(err, ErrConflict)) && len(flushes) > 1 {
+		// One of them belongs to another process by now, or is what the store
+		// does not take; the others do not suffer from it.
 		for i := range flushes {
-			c.write(flushes[i].ops, flushes[i:i+1])
+			c.write(flushes[i].ops, flushes[i:i+1], splitTries)
 		}
 		return
 	}
@@ -148,6 +152,8 @@ func (c *committer) write(ops []Op, flushes []flush) {
 			settled = settled || f.settled
 		case errors.Is(err, ErrConflict):
 			c.e.disown(f.t, err)
+		case refused:
+			c.e.giveUp(f.t, err)
 		default:
 			c.e.leave(f.t, ErrShutdown)
 		}
@@ -159,7 +165,12 @@ func (c *committer) write(ops []Op, flushes []flush) {
 
 // commit writes to the store until it succeeds, the store refuses, or the
 // committer is stopped. What has happened is kept meanwhile, and nobody sees it.
-func (c *committer) commit(ops []Op) error {
+func (c *committer) commit(ops []Op) error { return c.try(ops, commitTries) }
+
+// try is commit. A store that takes nothing is waited for however long it takes
+// nothing; one that has failed so many times with this commit and takes another
+// one refuses it, which is [errRefused].
+func (c *committer) try(ops []Op, tries int) error {
 	if len(ops) == 0 {
 		return nil
 	}
@@ -181,6 +192,10 @@ func (c *committer) commit(ops []Op) error {
 			since = time.Now()
 		}
 		c.failed(err, n, time.Since(since))
+		if n+1 >= tries && c.takesOther() {
+			c.calm()
+			return fmt.Errorf("%w: %w", errRefused, err)
+		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -221,15 +236,20 @@ func (c *committer) failed(err error, n int, lasts time.Duration) {
 	}
 }
 
-func (c *committer) recovered(lasted time.Duration) {
+// calm takes failed back.
+func (c *committer) calm() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.err = nil
 	select {
 	case <-c.alarm:
 		c.alarm = make(chan struct{})
 	default:
 	}
-	c.mu.Unlock()
+}
+
+func (c *committer) recovered(lasted time.Duration) {
+	c.calm()
 	c.e.log.LogAttrs(c.ctx, slog.LevelWarn, "the task store can be written to again", slog.Duration("lasted", lasted))
 }
 

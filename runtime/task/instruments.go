@@ -182,6 +182,8 @@ func outcomeOf(v verdict, err error) string {
 	switch {
 	case v.left && errors.Is(v.refused, ErrShutdown):
 		return outcomeInterrupted
+	case v.left && errors.Is(v.refused, errRefused):
+		return outcomeFailed
 	case v.left:
 		return outcomeElsewhere
 	case v.state == a2a.TaskStateCanceled:

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -85,6 +86,8 @@ func errLeft(id a2a.TaskID, why error) error {
 		return nil
 	case ErrShutdown:
 		return errDraining()
+	case errRefused:
+		return refused(errors.Join(ErrStore, a2a.ErrServerError), "the agent could not store what belongs to task %s, so it was given up; its log says why", id)
 	}
 	return fmt.Errorf("task: %s: %w", id, why)
 }
@@ -94,8 +97,8 @@ func errLeft(id a2a.TaskID, why error) error {
 // then what happens to it, until it has ended or asks for more, or until yield
 // returns false. A message that answers a question gets the task as it is
 // first, and a message that was sent before the events of its task from the
-// first one on. An error other than the end of ctx and that of the process
-// comes before any event.
+// first one on. An error other than the end of ctx, that of the process and
+// that of a store which refuses the task comes before any event.
 func (e *Engine) StreamMessage(ctx context.Context, req *a2a.SendMessageRequest, yield func(seq uint64, ev a2a.Event) bool) error {
 	s, err := e.submit(ctx, req)
 	if err != nil {

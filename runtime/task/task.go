@@ -35,6 +35,7 @@ type task struct {
 	counted   bool   // something was counted that is not in the store
 	attempt   int    // of the turn, from 1; 0 before it has begun
 	canceled  bool   // a caller wants it to end: it cannot complete any more
+	refused   bool   // by the store, once
 	placed    bool   // the dispatcher decides where the turn runs
 	inputAt   uint64 // sequence of the event that the turn answers
 

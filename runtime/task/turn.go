@@ -205,6 +205,8 @@ func (e *Engine) report(ctx context.Context, t *task, v verdict, err error, took
 		attrs = append(attrs, slog.String("panic", panicked.value), slog.String("stack", string(panicked.stack)))
 	case v.left && errors.Is(v.refused, ErrShutdown):
 		level, text = slog.LevelInfo, "turn was interrupted by the shutdown and goes on with the next start"
+	case v.left && errors.Is(v.refused, errRefused):
+		level, text = slog.LevelWarn, "turn was given up: the store refuses its task"
 	case v.left:
 		level, text = slog.LevelWarn, "turn was given up here: its task is in the hands of another process"
 	case v.late:
