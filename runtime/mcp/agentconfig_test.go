@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/molecule-ai/workspace-runtime-go/runtime/mcp"
 )
 
@@ -152,29 +150,4 @@ func TestAServerWithAURL(t *testing.T) {
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode is %v", info.Mode())
 	}
-}
-
-// FuzzWriteTOML: whatever the file is, either it stays, or it has the server and
-// all that it had.
-func FuzzWriteTOML(f *testing.F) {
-	f.Add("[mcp_servers.workspace]\ncommand = \"x\"\n[a]\nb=1\n")
-	f.Add("a = '''\n[mcp_servers.workspace]\n'''\n[[mcp_servers.workspace.x]]\n")
-	f.Add("\"mcp_servers\".\"workspace\" = 1\n# [mcp_servers.workspace]\n")
-	f.Fuzz(func(t *testing.T, old string) {
-		path := write(t, "config.toml", old)
-		if err := mcp.WriteTOML(path, entry); err != nil {
-			if got := read(t, path); got != old {
-				t.Fatalf("an error, and the file is %q", got)
-			}
-			return
-		}
-		var doc map[string]any
-		if err := toml.Unmarshal([]byte(read(t, path)), &doc); err != nil {
-			t.Fatal(err)
-		}
-		servers, _ := doc["mcp_servers"].(map[string]any)
-		if got, _ := servers["workspace"].(map[string]any); got["command"] != "/adapter" {
-			t.Fatalf("%+v", doc)
-		}
-	})
 }

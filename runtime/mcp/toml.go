@@ -15,27 +15,30 @@ import (
 // as with [WriteJSON]; a server of this name that is written in another form
 // than a table of its own is an error.
 func WriteTOML(path string, e Entry) error {
-	return edit(path, e, func(old []byte) ([]byte, error) {
-		before, err := parseTOML(old)
-		if err != nil {
-			return nil, err
-		}
-		want := e.value("http_headers")
-		if reflect.DeepEqual(serverIn(before, e.Name), any(want)) {
-			return old, nil
-		}
-		block, err := tomlBlock(e.Name, want)
-		if err != nil {
-			return nil, err
-		}
-		next := replaceTables(string(old), []string{"mcp_servers", e.Name}, block)
-		// The proof that nothing else has changed.
-		after, err := parseTOML([]byte(next))
-		if err != nil || !reflect.DeepEqual(serverIn(after, e.Name), any(want)) || !reflect.DeepEqual(without(after, e.Name), without(before, e.Name)) {
-			return nil, errors.New("its servers are written in a form that this cannot change")
-		}
-		return []byte(next), nil
-	})
+	return edit(path, e, func(old []byte) ([]byte, error) { return withServer(old, e) })
+}
+
+// withServer is a TOML document with a server in it.
+func withServer(old []byte, e Entry) ([]byte, error) {
+	before, err := parseTOML(old)
+	if err != nil {
+		return nil, err
+	}
+	want := e.value("http_headers")
+	if reflect.DeepEqual(serverIn(before, e.Name), any(want)) {
+		return old, nil
+	}
+	block, err := tomlBlock(e.Name, want)
+	if err != nil {
+		return nil, err
+	}
+	next := replaceTables(string(old), []string{"mcp_servers", e.Name}, block)
+	// The proof that nothing else has changed.
+	after, err := parseTOML([]byte(next))
+	if err != nil || !reflect.DeepEqual(serverIn(after, e.Name), any(want)) || !reflect.DeepEqual(without(after, e.Name), without(before, e.Name)) {
+		return nil, errors.New("its servers are written in a form that this cannot change")
+	}
+	return []byte(next), nil
 }
 
 func parseTOML(data []byte) (map[string]any, error) {
