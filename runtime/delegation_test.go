@@ -75,11 +75,20 @@ func (g *team) start(id string, agent runtime.Agent) {
 
 // boss hands what it is told to its child: "sync TASK" or "async TASK". After a
 // restart it makes the same call again.
-type boss struct{ ws *runtime.Workspace }
+// What comes back it only notes.
+type boss struct {
+	ws    *runtime.Workspace
+	woken *atomic.Int32
+}
 
 func (b *boss) SetUp(_ context.Context, ws *runtime.Workspace) error { b.ws = ws; return nil }
 
 func (b *boss) Run(ctx context.Context, turn *runtime.Turn, reply *runtime.Reply) error {
+	if results := turn.Delegations(); len(results) > 0 {
+		b.woken.Add(int32(len(results)))
+		_, err := fmt.Fprint(reply, "noted")
+		return err
+	}
 	how, task, _ := strings.Cut(turn.Text(), " ")
 	name := map[string]string{"sync": "delegate_task", "async": "delegate_task_async", "status": "check_task_status"}[how]
 	input := map[string]any{"workspace_id": childID, "task": task}
@@ -128,15 +137,15 @@ func (w *worker) Resume(ctx context.Context, turn *runtime.Turn, reply *runtime.
 }
 
 // Both workspaces are restarted while the child works for the parent. The result
-// arrives, the work is done once.
+// arrives, the work is done once, and the user is told once.
 func TestADelegationOutlivesARestartOfBoth(t *testing.T) {
 	for _, how := range []string{"sync", "async"} {
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newTeam(t)
-				var begun, done atomic.Int32
+				var begun, done, woken atomic.Int32
 				g.start(childID, &worker{begun: &begun, done: &done})
-				g.start(workspaceID, &boss{})
+				g.start(workspaceID, &boss{woken: &woken})
 				call := func(method string, params map[string]any) (int, string) {
 					status, answer, err := g.platform.Call(t.Context(), workspaceID, method, params)
 					if err != nil {
@@ -160,7 +169,7 @@ func TestADelegationOutlivesARestartOfBoth(t *testing.T) {
 				g.stops[childID]()
 				<-cut
 				g.start(childID, &worker{begun: &begun, done: &done})
-				g.start(workspaceID, &boss{})
+				g.start(workspaceID, &boss{woken: &woken})
 
 				// The user's message comes again, as the platform delivers it, and
 				// gets the answer of the task it made.
@@ -177,6 +186,15 @@ func TestADelegationOutlivesARestartOfBoth(t *testing.T) {
 				}
 				if !strings.Contains(text, "done: read the paper") {
 					t.Errorf("the result has not arrived: %s", text)
+				}
+				// What came back by itself wakes the agent once, and its user is told
+				// once; the answer of a call needs neither.
+				want := int32(0)
+				if how == "async" {
+					want = 1
+				}
+				if told := len(g.platform.Workspace(workspaceID).Notifications()); woken.Load() != want || told != int(want) {
+					t.Errorf("the agent was woken %d times and the user told %d times, want %d: %+v", woken.Load(), told, want, g.platform.Workspace(workspaceID).Notifications())
 				}
 				if done.Load() != 1 {
 					t.Errorf("the work was done %d times, begun %d times", done.Load(), begun.Load())
