@@ -16,7 +16,9 @@
 //	.ci/temporal go run ./runtime/internal/crash -temporal -heartbeat 2s -cycles 50
 //
 // makes the turns durable on a real Temporal server, from the binary that
-// TEMPORAL_CLI names; they make side effects, too, which are counted.
+// TEMPORAL_CLI names; they make side effects, too, which are counted. With
+// -postgres as well, the process that goes on has nothing of the one that died but
+// the two servers.
 package main
 
 import (

@@ -81,11 +81,18 @@ func workspace(ctx context.Context, l life) error {
 			return err
 		}
 		defer store.Close()
-		opts = append(opts, runtime.WithTaskStore(store))
+		storing := runtime.WithTaskStore // one process after the other, which need not wait for a lease
+		if l.host != "" {
+			storing = runtime.WithSharedTaskStore
+		}
+		opts = append(opts, storing(store))
 	}
 	w := writer{chunks: l.chunks}
 	if l.host != "" {
 		w.effects = l.dir
+		if l.postgres { // each life has a directory of its own there
+			w.effects = filepath.Dir(l.dir)
+		}
 		opts = append(opts, temporal.Durable(temporal.WithHost(l.host), temporal.WithHeartbeatTimeout(l.heartbeat), temporal.Require()))
 	}
 	r, err := runtime.New(w, opts...)
