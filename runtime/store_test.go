@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -249,6 +250,73 @@ func TestCallersSeeTheirOwnTasks(t *testing.T) {
 	wantIn(t, "a message by REST", sent, "TASK_STATE_COMPLETED")
 	_, card := fetch(t, http.MethodGet, url+"/.well-known/agent-card.json", "", nil)
 	wantIn(t, "the card", card, "HTTP+JSON", "/rest")
+}
+
+// TestPushNotificationsAreToldOnlyWhenOn: the card of a workspace that sends none
+// says so, and all methods about them are refused as the specification wants it
+// (PushNotificationNotSupportedError, -32003), in both dialects.
+func TestPushNotificationsAreToldOnlyWhenOn(t *testing.T) {
+	agent := runtime.AgentFunc(func(context.Context, *runtime.Turn, *runtime.Reply) error { return nil })
+	url, stop := alone(t, t.TempDir(), agent)
+	defer stop()
+	_, card := fetch(t, http.MethodGet, url+"/.well-known/agent-card.json", "", nil)
+	wantIn(t, "the card", card, `"streaming":true`)
+	if strings.Contains(card, `"pushNotifications":true`) {
+		t.Errorf("the card offers push notifications: %s", card)
+	}
+	for _, call := range []struct{ method, params string }{
+		{"CreateTaskPushNotificationConfig", `{"taskId":"t","url":"http://x.example"}`},
+		{"GetTaskPushNotificationConfig", `{"taskId":"t","id":"c"}`},
+		{"ListTaskPushNotificationConfigs", `{"taskId":"t"}`},
+		{"DeleteTaskPushNotificationConfig", `{"taskId":"t","id":"c"}`},
+		{"tasks/pushNotificationConfig/set", `{"taskId":"t","pushNotificationConfig":{"url":"http://x.example"}}`},
+		{"tasks/pushNotificationConfig/get", `{"id":"t"}`},
+		{"tasks/pushNotificationConfig/list", `{"id":"t"}`},
+		{"tasks/pushNotificationConfig/delete", `{"id":"t","pushNotificationConfigId":"c"}`},
+		{"SendMessage", `{"message":{"messageId":"m1","role":"ROLE_USER","parts":[{"text":"hi"}]},"configuration":{"taskPushNotificationConfig":{"url":"http://x.example"}}}`},
+		{"message/send", `{"message":{"kind":"message","messageId":"m2","role":"user","parts":[{"kind":"text","text":"hi"}]},"configuration":{"pushNotificationConfig":{"url":"http://x.example"}}}`},
+	} {
+		_, answer := fetch(t, http.MethodPost, url, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, call.method, call.params), nil)
+		wantIn(t, call.method, answer, "-32003")
+	}
+}
+
+// TestCancelOfWhatHasEndedOverTheWire: canceling twice returns the task, one that
+// has ended is TaskNotCancelableError (-32002), an unknown one TaskNotFoundError
+// (-32001), in both dialects.
+func TestCancelOfWhatHasEndedOverTheWire(t *testing.T) {
+	agent := runtime.AgentFunc(func(ctx context.Context, turn *runtime.Turn, _ *runtime.Reply) error {
+		if turn.Text() != "wait" {
+			return nil
+		}
+		<-ctx.Done()
+		return context.Cause(ctx)
+	})
+	url, stop := alone(t, t.TempDir(), agent)
+	defer stop()
+	rpc := func(method, params string) string {
+		t.Helper()
+		_, answer := fetch(t, http.MethodPost, url, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, method, params), nil)
+		return answer
+	}
+	begin := func(text string, wait bool) string {
+		t.Helper()
+		answer := rpc("SendMessage", fmt.Sprintf(`{"message":{"messageId":"","role":"ROLE_USER","parts":[{"text":%q}]},"configuration":{"returnImmediately":%t}}`, text, !wait))
+		var got struct {
+			Result struct{ Task struct{ ID string } }
+		}
+		if err := json.Unmarshal([]byte(answer), &got); err != nil || got.Result.Task.ID == "" {
+			t.Fatalf("%s: %v", answer, err)
+		}
+		return got.Result.Task.ID
+	}
+	for method, canceled := range map[string]string{"CancelTask": `"TASK_STATE_CANCELED"`, "tasks/cancel": `"canceled"`} {
+		id := fmt.Sprintf(`{"id":%q}`, begin("wait", false))
+		wantIn(t, method, rpc(method, id), canceled)
+		wantIn(t, method+", again", rpc(method, id), canceled, id[1:len(id)-1])
+		wantIn(t, method+" of a finished task", rpc(method, fmt.Sprintf(`{"id":%q}`, begin("hi", true))), "-32002")
+		wantIn(t, method+" of an unknown task", rpc(method, `{"id":"nobody"}`), "-32001")
+	}
 }
 
 // TestPushNotificationsOverTheWire: registered in both dialects' ways, told on
