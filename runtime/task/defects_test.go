@@ -16,7 +16,11 @@ import (
 )
 
 // What the stock handler of a2a-go is known to do wrong, done right here. One
-// test for each.
+// test for each. What is wrong with its front end for version 0.3 is held against
+// package jsonrpc by its TestAPart03KeyedByTypeIsAccepted (there: refused) and
+// TestAPushConfigWithoutAMessageIs32602 (there: a nil pointer, a stream that hangs,
+// and errors as text/plain), and by TestTheCoreIsLight in the module's root (there:
+// it links grpc).
 
 // There: a null part in a follow-up message ends the process.
 func TestDefectNullPartEndsTheProcess(t *testing.T) {
