@@ -112,9 +112,10 @@ func rotating(ctx context.Context, r *report, l *lab, n int) error {
 		recoveries = append(recoveries, max(0, accepted.At.Sub(rotation.At())))
 
 		// Beyond the normal: what an undisturbed workspace would have sent in
-		// this time is one heartbeat and one check of the token per interval.
+		// this time is one heartbeat, one check of the token and one look for the
+		// results of delegations per interval.
 		requests := l.platform.Requests()[from:]
-		normal := 2 * int(accepted.At.Sub(rotated)/(interval*9/10)+1)
+		normal := 3 * int(accepted.At.Sub(rotated)/(interval*9/10)+1)
 		worst = max(worst, len(requests)-normal)
 		for _, q := range requests {
 			if q.Status == http.StatusUnauthorized {
