@@ -38,6 +38,9 @@ func (b *Inbox) looks(ctx context.Context) {
 			out.fail(now)
 			out.log(b.log, "the list of delegations cannot be read", remedy(kind, err), slog.Any("error", err), slog.String("kind", kind.String()))
 			wait = max(pace.wait(now, kind, b.random()), min(asked, 2*b.cfg.Interval))
+			if kind == unauthorized { // the Loop sees to the token, and pokes once it is accepted
+				wait = max(wait, b.cfg.Interval)
+			}
 		} else {
 			if out.count > 0 {
 				b.log.Info("the list of delegations can be read again", slog.Duration("outage", now.Sub(out.since)), slog.Int("failures", out.count))
