@@ -92,9 +92,6 @@ func (r *Runtime) Run(ctx context.Context) error {
 		}
 		return errors.Join(err, closed)
 	}
-	if err := r.openInbox(); err != nil {
-		return errors.Join(err, r.closeEarly(ctx))
-	}
 	r.serveDurability()
 	listener, url, err := r.listen(ctx, cfg)
 	if err != nil {
@@ -194,6 +191,10 @@ func (r *Runtime) live(ctx context.Context, l net.Listener) error {
 	server := r.server()
 	if l != nil {
 		running.Go(func() { served <- server.Serve(l) })
+	}
+	// While the card is served already: its file costs a few milliseconds.
+	if err := r.openInbox(); err != nil {
+		return errors.Join(err, server.Close(), r.closeEarly(ctx))
 	}
 	r.phase.Store(int32(serving))
 	r.log.Info("serving", "url", r.info.Load().url, "platform", r.client.BaseURL())
