@@ -35,7 +35,7 @@ type CommandEnv struct {
 }
 
 // ErrUsage is returned by a [Command] that was not called as it should be.
-var ErrUsage = errors.New("wrong usage")
+var ErrUsage = errors.New("runtime: the sub-command is not used as it should be")
 
 // WithCommand adds a sub-command to those of [Main]. One of these wins over one
 // of the same name.

@@ -13,8 +13,8 @@ import (
 )
 
 // gate is the engine as the front end sees it. It notes when a message was
-// turned away before anything was begun, so that the answer gets the status
-// that makes the platform keep it: 503. And it takes from a message what only
+// turned away before anything was begun, so that the answer gets status 503, at
+// which a platform that delivers from its queue keeps it. And it takes from a message what only
 // the runtime may say.
 type gate struct{ *task.Engine }
 

@@ -68,17 +68,16 @@ func (set settings) serve(ctx context.Context, ws *runtime.Workspace) error {
 	s := NewServer(ws.Tools(), ServerName, "1", ws.Logger)
 	var running sync.WaitGroup
 	defer running.Wait()
-	var faults []error
 	if l, err := listenSocket(ctx, filepath.Join(ws.ConfigDir, socketFile)); err != nil {
 		// The sub-command works without it, so this is no reason to stop.
 		ws.Logger.Warn("MCP clients work beside this process, not through it", "error", err)
 	} else {
 		running.Go(func() { s.serveSocket(ctx, l) })
 	}
-	if set.addr != "" {
-		faults = append(faults, set.serveHTTP(ctx, s, ws))
+	if set.addr == "" {
+		return nil
 	}
-	return errors.Join(faults...)
+	return set.serveHTTP(ctx, s, ws)
 }
 
 // serveHTTP serves until ctx ends.

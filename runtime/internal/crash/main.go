@@ -34,6 +34,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/internal/devserver"
 )
 
 func main() {
@@ -76,7 +78,7 @@ func parent(ctx context.Context, cycles, chunks int, seed uint64, postgres, dura
 	host := ""
 	if durable {
 		var stop func()
-		if host, stop, err = startTemporal(ctx, dir); err != nil {
+		if host, stop, err = devserver.Start(ctx, dir); err != nil {
 			return err
 		}
 		defer stop()

@@ -12,13 +12,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/internal/devserver"
 )
 
 // variant is a program and the environment that sets it to work.
@@ -77,11 +78,13 @@ func run(ctx context.Context, starts, rounds, turns int) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	c := newCollector()
 	defer c.server.Close()
-	host, stop, err := startTemporal(ctx, dir)
-	if err != nil {
+	host, stop, err := devserver.Start(ctx, dir)
+	switch {
+	case err == nil:
+		defer stop()
+	case !errors.Is(err, devserver.ErrNoBinary):
 		return err
 	}
-	defer stop()
 	var all []*weighed
 	for _, v := range variants {
 		if v.durable && host == "" {
@@ -153,38 +156,6 @@ func (w *weighed) environ(c *collector) []string {
 		env = append(env, "TEMPORAL_HOST="+w.host)
 	}
 	return env
-}
-
-// startTemporal starts the development server that TEMPORAL_CLI names, if it
-// names one. host is empty when there is none.
-func startTemporal(ctx context.Context, dir string) (host string, stop func(), err error) {
-	cli := os.Getenv("TEMPORAL_CLI")
-	if cli == "" {
-		return "", func() {}, nil
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	host = l.Addr().String()
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(host)
-	cmd := exec.CommandContext(ctx, cli, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", port,
-		"--db-filename", filepath.Join(dir, "temporal.db"), "--log-level", "error")
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(50 * time.Millisecond) {
-		if exec.CommandContext(ctx, cli, "operator", "cluster", "health", "--address", host).Run() == nil {
-			return host, stop, nil
-		}
-	}
-	stop()
-	return "", nil, errors.New("the Temporal server does not serve")
 }
 
 func build(ctx context.Context, program, binary string) error {
