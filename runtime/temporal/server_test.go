@@ -205,7 +205,11 @@ func (h *house) run(t *testing.T, s *temporalServer, agent runtime.Agent, opts .
 			t.Log(b.log.String())
 		}
 	})
-	wait(t, "the card", func() bool { status, _ := b.get("/.well-known/agent-card.json"); return status == http.StatusOK })
+	// The card is there a moment before messages are let in.
+	wait(t, "the end of the start", func() bool {
+		status, body := b.get("/readyz")
+		return status != 0 && !strings.Contains(body, "starting")
+	})
 	return b
 }
 
