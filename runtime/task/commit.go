@@ -29,7 +29,7 @@ type saved struct {
 	row    []byte // as it was handed to the store; nil before the first time
 	listed string // key in BucketListed; empty before the first time
 	open   bool   // it is in BucketOpen
-	host   string // under which process; empty before the first time, and where the store is not shared
+	host   string // under which process; empty before the first time, and where there is no other
 	kept   string // key in BucketFinished; empty while it is not at rest there
 	space  int64  // what is said there of its size
 	ops    []Op   // what else belongs to the next commit
@@ -274,6 +274,7 @@ func (c *committer) collect(t *task, ops []Op) ([]Op, flush) {
 	value := mustJSON(row{
 		Owner: t.owner, Context: t.info.ContextID, State: string(t.status.State), At: t.status.Timestamp.UnixMilli(),
 		Attempt: t.attempt, Canceled: t.canceled, Placed: t.placed, Size: finalSize(t),
+		Holder: t.turn.holder,
 	})
 	changed := string(s.row) != string(value)
 	switch {
@@ -310,13 +311,12 @@ func (c *committer) collect(t *task, ops []Op) ([]Op, flush) {
 // since then must not be written over: the row alone does not show that.
 func (e *Engine) collectEvents(ops []Op, t *task) []Op {
 	key := eventsFrom(t.info.TaskID, t.saved.upTo+1)
-	fenced := e.shared() || e.cfg.dispatcher != nil
 	switch {
-	case t.saved.upTo < t.journal.last() && fenced:
+	case t.saved.upTo < t.journal.last() && e.fenced():
 		return append(ops, Op{Kind: Create, Bucket: BucketEvents, Key: key, Value: e.commits.frame(t)})
 	case t.saved.upTo < t.journal.last():
 		return append(ops, Op{Kind: Put, Bucket: BucketEvents, Key: key, Value: e.commits.frame(t)})
-	case fenced:
+	case e.fenced():
 		return append(ops, Op{Kind: Expect, Bucket: BucketEvents, Key: key})
 	}
 	return ops

@@ -98,7 +98,8 @@ func (e *Engine) place(ctx context.Context, cancel context.CancelCauseFunc, t *t
 	}
 	t.mu.Lock()
 	mine := t.claim()
-	if mine && ctx.Err() == nil {
+	here := mine && ctx.Err() == nil && t.journal.left == nil
+	if here {
 		t.placed = false
 		t.attempt++
 		x.attempt = t.attempt
@@ -107,7 +108,7 @@ func (e *Engine) place(ctx context.Context, cancel context.CancelCauseFunc, t *t
 	t.mu.Unlock()
 	switch {
 	case !mine: // it has come back all the same
-	case ctx.Err() != nil:
+	case !here:
 		e.turn(ctx, cancel, t, x, func(context.Context, *Execution) error { return context.Cause(ctx) })
 	default:
 		e.log.LogAttrs(ctx, slog.LevelWarn, "turn cannot be dispatched and runs in this process: it is not taken over by another one",
@@ -373,7 +374,7 @@ func (t *task) taken() bool {
 
 // newTurn is the state of a turn that waits.
 func (e *Engine) newTurn() turnState {
-	s := turnState{done: make(chan struct{})}
+	s := turnState{done: make(chan struct{}), holder: e.hosts.holder()}
 	if e.cfg.dispatcher != nil {
 		s.begun, s.claimed = make(chan struct{}), make(chan struct{})
 	}

@@ -101,6 +101,9 @@ func newEngine(run RunFunc, store Store, opts []Option) *Engine {
 	}
 	e.cfg.setDefaults()
 	e.log = e.cfg.logger
+	if e.fenced() {
+		e.hosts.id = a2a.NewMessageID()
+	}
 	e.tell = newInstruments(&e.cfg)
 	e.commits.e = e
 	e.commits.ctx, e.commits.stop = context.WithCancel(context.Background())

@@ -30,6 +30,7 @@ type row struct {
 	Canceled bool   `json:"canceled,omitempty"` // a caller wants it to end
 	Placed   bool   `json:"placed,omitempty"`   // the dispatcher decides where the turn runs
 	Size     int64  `json:"size,omitempty"`     // roughly, once it is at rest
+	Holder   string `json:"holder,omitempty"`   // who has the turn; empty where nobody else could
 }
 
 func decodeRow(value []byte) (r row, err error) {

@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
@@ -50,10 +52,11 @@ func WithShared(lease time.Duration) Option {
 	return optionFunc(func(c *config) { c.lease = lease })
 }
 
-// hosts is what a process knows of those it shares the store with. All but id is
-// used by one goroutine.
+// hosts is what a process knows of those it shares the store with. All but the
+// first two are used by one goroutine.
 type hosts struct {
-	id     string // of this one; empty where the store is not shared
+	id     string        // of this one; empty where nobody else writes to the store
+	turns  atomic.Uint64 // it has had
 	work   sync.WaitGroup
 	beat   uint64
 	seen   map[string]sighting
@@ -76,10 +79,22 @@ type life struct {
 
 func (e *Engine) shared() bool { return e.cfg.lease > 0 }
 
+// fenced reports whether other processes may write to the tasks of this one.
+func (e *Engine) fenced() bool { return e.shared() || e.cfg.dispatcher != nil }
+
+// holder is a new name for who has a turn. Two processes that take a task up at
+// the same moment do the same with it; by the name its row differs all the same,
+// so that one of them fails.
+func (h *hosts) holder() string {
+	if h.id == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/%d", h.id, h.turns.Add(1))
+}
+
 // join makes this process known and takes up what others have left.
 func (e *Engine) join(ctx context.Context) error {
 	h := &e.hosts
-	h.id = a2a.NewMessageID()
 	h.seen, h.placed = map[string]sighting{}, map[a2a.TaskID]bool{}
 	if err := e.beat(ctx); err != nil {
 		return err
@@ -93,10 +108,10 @@ func (e *Engine) join(ctx context.Context) error {
 
 // part takes this process out of the store, so that the others need not wait.
 func (e *Engine) part() {
-	if e.hosts.id == "" {
+	e.hosts.work.Wait()
+	if e.hosts.seen == nil { // it has never joined
 		return
 	}
-	e.hosts.work.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), partTimeout)
 	defer cancel()
 	_ = e.store.Commit(ctx, []Op{{Kind: Delete, Bucket: BucketHosts, Key: e.hosts.id}}) // else the lease ends by itself

@@ -344,3 +344,45 @@ func TestRetentionHoldsForAllProcesses(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoRunsATurnIsWhoTheStoreSays: two processes have no room for a turn that
+// both take up at the same moment. The one that runs it in the end dies, and the
+// other one takes it over.
+func TestWhoRunsATurnIsWhoTheStoreSays(t *testing.T) {
+	for round := range 10 {
+		synctest.Test(t, func(t *testing.T) {
+			opts := []task.Option{task.WithShared(0), task.WithResume(0), task.WithLimits(task.Limits{MaxRunning: 1})}
+			d := newDisk()
+			dead, kill := d.live(t, newGate().run, opts...)
+			id := start(t, dead, send("hi")).ID
+			var engines [2]*task.Engine
+			var gates [2]*gate
+			var kills [2]func()
+			for i := range engines {
+				gates[i] = newGate()
+				engines[i], kills[i] = d.live(t, gates[i].run, opts...)
+				start(t, engines[i], send("keeps its process busy"))
+				<-gates[i].begun
+			}
+			synctest.Wait()
+			kill()
+			time.Sleep(2 * task.DefaultLease)
+			for k := range engines { // one after the other has room
+				gates[(round+k)%2].open <- struct{}{}
+				time.Sleep(2 * task.DefaultLease)
+			}
+			runs := 0
+			if len(gates[0].begun) == 0 {
+				runs = 1
+			}
+			if got := <-gates[runs].begun; got != id || len(gates[1-runs].begun) > 0 {
+				t.Errorf("process %d runs task %s, want one that runs task %s", runs, got, id)
+			}
+			kills[runs]()
+			close(gates[1-runs].open)
+			time.Sleep(2 * task.DefaultLease)
+			wantState(t, get(t, engines[1-runs], id), a2a.TaskStateCompleted)
+			kills[1-runs]()
+		})
+	}
+}

@@ -50,6 +50,7 @@ type turnState struct {
 	lost    bool          // a write was refused because of a shutdown
 	grace   *time.Timer   // ends the patience with a turn that has to return
 	done    chan struct{} // closed when the task has come to rest and that is committed
+	holder  string        // nobody else writes it into the task's row; empty where there is nobody else
 	writes  uint64        // how often something was written, for the silence timeout
 	wrote   time.Time     // and when, if there is such a timeout
 	expired error         // which timeout, or bound on the reply, has cut it off
