@@ -168,13 +168,15 @@ func (c *committer) write(ops []Op, flushes []flush, tries int) {
 func (c *committer) commit(ops []Op) error { return c.try(ops, commitTries) }
 
 // try is commit. A store that takes nothing is waited for however long it takes
-// nothing; one that has failed so many times with this commit and takes another
-// one refuses it, which is [errRefused].
+// nothing; one that has failed so many times with this commit, takes another one
+// and fails with this one again refuses it, which is [errRefused]. It may have
+// come back between the two, so that the other one alone proves nothing.
 func (c *committer) try(ops []Op, tries int) error {
 	if len(ops) == 0 {
 		return nil
 	}
 	var since time.Time
+	well := false // it has just taken another one
 	for wait, n := minCommitRetry, 0; ; wait, n = min(2*wait, maxCommitRetry), n+1 {
 		err := c.ctx.Err()
 		if err == nil {
@@ -193,9 +195,14 @@ func (c *committer) try(ops []Op, tries int) error {
 		}
 		c.failed(err, n, time.Since(since))
 		if n+1 >= tries && c.takesOther() {
-			c.calm()
-			return fmt.Errorf("%w: %w", errRefused, err)
+			if well {
+				c.calm()
+				return fmt.Errorf("%w: %w", errRefused, err)
+			}
+			well = true
+			continue
 		}
+		well = false
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
