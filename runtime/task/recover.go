@@ -58,6 +58,7 @@ func (e *Engine) recover(ctx context.Context) error {
 // found it.
 type leftover struct {
 	id      a2a.TaskID
+	host    string // whose it is; empty where there is no other
 	t       *task
 	damaged string
 	err     error

@@ -61,6 +61,7 @@ type hosts struct {
 	beat   uint64
 	seen   map[string]sighting
 	placed map[a2a.TaskID]bool // whose interrupted turns were dispatched again
+	strays map[a2a.TaskID]int  // how often they were taken up again
 }
 
 // sighting is when a process was seen to be alive. Its clock does not matter:
@@ -95,7 +96,7 @@ func (h *hosts) holder() string {
 // join makes this process known and takes up what others have left.
 func (e *Engine) join(ctx context.Context) error {
 	h := &e.hosts
-	h.seen, h.placed = map[string]sighting{}, map[a2a.TaskID]bool{}
+	h.seen, h.placed, h.strays = map[string]sighting{}, map[a2a.TaskID]bool{}, map[a2a.TaskID]int{}
 	if err := e.beat(ctx); err != nil {
 		return err
 	}
@@ -174,10 +175,13 @@ func (e *Engine) sweep(ctx context.Context) error {
 		switch {
 		case host == e.hosts.id:
 			delete(mine, id)
+			if !placed && e.isStray(id) {
+				left = append(left, leftover{id: id, host: host})
+			}
 		case e.lives(host):
 			delete(e.hosts.placed, id)
 		case !placed && mine[id] == nil && e.alive(id) == nil:
-			left = append(left, leftover{id: id})
+			left = append(left, leftover{id: id, host: host})
 		}
 	}
 	for _, t := range mine {
@@ -189,12 +193,13 @@ func (e *Engine) sweep(ctx context.Context) error {
 			e.lost.found(id)
 		}
 	}
+	e.forgetStrays(ids)
 	for i := range left {
 		left[i].t, left[i].damaged, left[i].err = e.read(ctx, left[i].id)
 	}
 	slices.SortStableFunc(left, leftover.compare)
 	for _, l := range left {
-		e.adopt(ctx, l.id)
+		e.adopt(ctx, l.id, l.host)
 	}
 	return nil
 }
@@ -267,8 +272,8 @@ func (e *Engine) disownIfTaken(ctx context.Context, t *task) {
 	}
 }
 
-// adopt takes up a task whose process is dead.
-func (e *Engine) adopt(ctx context.Context, id a2a.TaskID) {
+// adopt takes up a task whose process, host, is dead, or has lost it.
+func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, host string) {
 	release, err := e.hold(ctx, id)
 	if err != nil {
 		return
@@ -277,10 +282,10 @@ func (e *Engine) adopt(ctx context.Context, id a2a.TaskID) {
 	e.mu.Lock()
 	busy := e.live[id] != nil || e.running[id] != nil || e.draining
 	e.mu.Unlock()
-	if busy {
+	if busy || !e.isStill(ctx, id, host) {
 		return
 	}
-	l := leftover{id: id}
+	l := leftover{id: id, host: host}
 	l.t, l.damaged, l.err = e.read(ctx, id)
 	switch {
 	case l.err != nil && !errors.Is(l.err, errDamaged):
@@ -290,6 +295,9 @@ func (e *Engine) adopt(ctx context.Context, id a2a.TaskID) {
 	case l.err == nil && l.t.placed && !l.t.canceled:
 		e.dispatchAgain(ctx, l.t)
 		return
+	}
+	if host == e.hosts.id {
+		e.hosts.strays[id]++
 	}
 	e.recoverTask(ctx, l)
 }
