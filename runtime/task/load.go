@@ -70,9 +70,9 @@ func (e *Engine) load(ctx context.Context, id a2a.TaskID) (*task, error) {
 	return t, nil
 }
 
-// read returns what the store has of a task. With an error other than about the
-// row the task is what could be read, and damaged is the key of the first frame
-// that could not.
+// read returns what the store has of a task. When the error is errDamaged, and not
+// about the row, the task is what could be read, and damaged is the key of the
+// first frame that could not. With any other error nothing is known of the task.
 //
 // The row and the events are two reads, between which the task may change: what
 // looks damaged is so only if the row is still the same.
@@ -80,7 +80,7 @@ func (e *Engine) read(ctx context.Context, id a2a.TaskID) (t *task, damaged stri
 	for again := 0; ; again++ {
 		value, err := e.store.Get(ctx, BucketTasks, string(id))
 		if err != nil {
-			return nil, "", err
+			return nil, "", asDamaged(err)
 		}
 		t, damaged, err := e.readEvents(ctx, id, value)
 		if err == nil || again == maxReads {
@@ -90,6 +90,14 @@ func (e *Engine) read(ctx context.Context, id a2a.TaskID) (t *task, damaged stri
 			return t, damaged, err
 		}
 	}
+}
+
+// asDamaged makes what a store says of a value of what is damaged for the engine.
+func asDamaged(err error) error {
+	if errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return err
 }
 
 // readEvents is read, with the row.
@@ -105,7 +113,10 @@ func (e *Engine) readEvents(ctx context.Context, id a2a.TaskID, value []byte) (t
 	t.saved.space = r.Size
 	t.turn = e.newTurn()
 	entries, err := e.store.Scan(ctx, Range{Bucket: BucketEvents, From: eventsFrom(id, 0), To: eventsEnd(id)})
-	for _, entry := range entries {
+	if err = asDamaged(err); err != nil && !errors.Is(err, errDamaged) {
+		return nil, "", err
+	}
+	for _, entry := range entries { // which are whole even if one behind them is not
 		if err := t.replay(entry.Value); err != nil {
 			return e.restored(t, value), entry.Key, err
 		}

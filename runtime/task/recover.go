@@ -45,6 +45,9 @@ func (e *Engine) recover(ctx context.Context) error {
 	for i, entry := range open {
 		l := leftover{id: a2a.TaskID(entry.Key)}
 		l.t, l.damaged, l.err = e.read(ctx, l.id)
+		if l.err != nil && !isLost(l.err) {
+			return fmt.Errorf("task %s: %w", l.id, l.err)
+		}
 		left[i] = l
 	}
 	slices.SortStableFunc(left, leftover.compare)
@@ -53,6 +56,10 @@ func (e *Engine) recover(ctx context.Context) error {
 	}
 	return nil
 }
+
+// isLost reports whether an error of read says that what the store had of a task
+// is not there any more, and not only that it cannot be read now.
+func isLost(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, errDamaged) }
 
 // leftover is a task that was not at rest when the process ended, as read has
 // found it.
@@ -113,6 +120,9 @@ func (e *Engine) listWaiting(ctx context.Context) error {
 			continue
 		}
 		t, _, err := e.read(ctx, l.id)
+		if err != nil && !isLost(err) {
+			return fmt.Errorf("task %s: %w", l.id, err)
+		}
 		if err != nil || t.status.State != l.state {
 			continue // which is said when somebody asks for it
 		}
