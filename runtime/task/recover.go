@@ -153,16 +153,13 @@ func (e *Engine) count(ctx context.Context) error {
 
 // recoverTask goes on with one task, or brings it to an end.
 func (e *Engine) recoverTask(ctx context.Context, l leftover) {
-	id, t, damaged, err := l.id, l.t, l.damaged, l.err
-	if t == nil || t.journal.last() == 0 {
-		// Nothing is left that could be shown to anybody.
-		e.log.LogAttrs(ctx, slog.LevelError, "a task that was running is lost: the store has no record of it that can be read",
-			slog.String("task_id", string(id)), slog.Any("error", err))
-		_ = e.commits.commit([]Op{{Kind: Delete, Bucket: BucketOpen, Key: string(id)}})
+	id, t, err := l.id, l.t, l.err
+	if (t == nil || t.journal.last() == 0) && !l.startOver() {
+		e.strike(ctx, l)
 		return
 	}
-	if err != nil { // what comes now takes the place of what cannot be read
-		_ = e.commits.commit([]Op{{Kind: DeleteRange, Bucket: BucketEvents, Key: damaged, To: eventsEnd(id)}})
+	if err != nil {
+		e.clearDamage(l)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
