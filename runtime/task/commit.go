@@ -81,19 +81,17 @@ func (c *committer) mark(t *task) {
 	}
 }
 
-// wait returns when everything is written, or the committer was stopped.
-func (c *committer) wait() {
+// done is closed when everything is written, or the committer was stopped.
+func (c *committer) done() <-chan struct{} {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if !c.busy {
-		c.mu.Unlock()
-		return
+		return closed
 	}
 	if c.quiet == nil {
 		c.quiet = make(chan struct{})
 	}
-	quiet := c.quiet
-	c.mu.Unlock()
-	<-quiet
+	return c.quiet
 }
 
 // work commits until there is nothing to commit.
