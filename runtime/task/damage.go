@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
@@ -11,9 +12,31 @@ import (
 const lostText = "What was asked here is lost: the record of this task is damaged."
 
 // clearDamage removes what cannot be read of a task: what comes now takes its
-// place.
-func (e *Engine) clearDamage(l leftover) {
-	_ = e.commits.commit([]Op{{Kind: DeleteRange, Bucket: BucketEvents, Key: l.damaged, To: eventsEnd(l.id)}})
+// place. Another process may have found the same damage and have brought the task
+// to its end since, which must not be removed, so the row has to be the one that
+// was read. clearDamage reports whether it was; else who waits for the task here
+// is told that it is not to be had.
+func (e *Engine) clearDamage(l leftover) bool {
+	t := l.t
+	err := e.commits.commit([]Op{
+		{Kind: Expect, Bucket: BucketTasks, Key: string(l.id), Value: t.saved.row},
+		{Kind: DeleteRange, Bucket: BucketEvents, Key: l.damaged, To: eventsEnd(l.id)},
+	})
+	if err == nil {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrConflict):
+		t.journal.leave(ErrElsewhere)
+	case errors.Is(err, errRefused):
+		t.journal.leave(errRefused)
+	default:
+		t.journal.leave(ErrShutdown)
+	}
+	closeDone(t)
+	return false
 }
 
 // startOver makes a journal for a task of which only the row can be read, so that
@@ -41,5 +64,12 @@ func (l leftover) startOver() bool {
 func (e *Engine) strike(ctx context.Context, l leftover) {
 	e.log.LogAttrs(ctx, slog.LevelError, "a task that was running is lost: the store has no record of it that can be read",
 		slog.String("task_id", string(l.id)), slog.Any("error", l.err))
-	_ = e.commits.commit([]Op{{Kind: Delete, Bucket: BucketOpen, Key: string(l.id)}})
+	ops := []Op{{Kind: Delete, Bucket: BucketOpen, Key: string(l.id)}}
+	switch {
+	case l.t != nil:
+		ops = append(ops, Op{Kind: Expect, Bucket: BucketTasks, Key: string(l.id), Value: l.t.saved.row})
+	case errors.Is(l.err, ErrNotFound):
+		ops = append(ops, Op{Kind: Expect, Bucket: BucketTasks, Key: string(l.id)})
+	}
+	_ = e.commits.commit(ops) // else it is not as it was, or the next process does it
 }

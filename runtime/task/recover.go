@@ -158,8 +158,8 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) {
 		e.strike(ctx, l)
 		return
 	}
-	if err != nil {
-		e.clearDamage(l)
+	if err != nil && !e.clearDamage(l) {
+		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
