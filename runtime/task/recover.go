@@ -57,8 +57,8 @@ func (e *Engine) recover(ctx context.Context) error {
 	return nil
 }
 
-// isLost reports whether an error of read says that what the store had of a task
-// is not there any more, and not only that it cannot be read now.
+// isLost reports whether an error of a read says that what the store had is not
+// there any more, and not only that it cannot be read now.
 func isLost(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, errDamaged) }
 
 // leftover is a task that was not at rest when the process ended, as read has
