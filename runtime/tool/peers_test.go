@@ -125,6 +125,34 @@ func TestTheTeamFollowsThePlatform(t *testing.T) {
 	})
 }
 
+// A question about peers may be what sees a change first; the look that comes
+// after it finds nothing new.
+func TestAChangeThatAQuestionSeesIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := lay(t)
+		team := tool.NewTeam(b.client, nil, nil)
+		table := b.table(tool.Platform{Team: team})
+		told := 0
+		team.OnChange(func() { told++; table.Change() })
+		changed := table.Changed()
+		call[peers](t, table, "list_peers", `{}`)
+		select {
+		case <-changed:
+		default:
+			t.Error("the table has not changed")
+		}
+		if !has(table, "route_task_to_team") {
+			t.Error("the team's tool is not there")
+		}
+		if err := team.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if told != 1 {
+			t.Errorf("one change is told %d times", told)
+		}
+	})
+}
+
 func has(table *tool.Table, name string) bool {
 	for _, t := range table.Tools() {
 		if t.Name() == name {

@@ -54,7 +54,8 @@ func NewTeam(client *registry.Client, events Events, log *slog.Logger) *Team {
 }
 
 // OnChange adds a function that is called when children come or go, and when the
-// instructions change. It is called from Run's goroutine and must be quick.
+// instructions change. It is called from the goroutine that sees it, which is
+// Run's or one that calls Peers or Refresh, and must be quick.
 func (t *Team) OnChange(f func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -130,26 +131,36 @@ func (t *Team) Refresh(ctx context.Context) error {
 	self, selfErr := t.client.Workspace(ctx, "")
 	instructions, instructionsErr := t.client.Instructions(ctx)
 
+	t.keep(func() {
+		if peersErr == nil {
+			t.peers, t.known, t.at = peers, true, time.Now()
+		}
+		if selfErr == nil {
+			t.parentID = self.ParentID
+		}
+		if instructionsErr == nil {
+			t.instructions = instructions
+		}
+	})
+	return errors.Join(peersErr, selfErr, instructionsErr)
+}
+
+// keep stores what a look has found, and tells when that is another team than
+// before. Whatever stores one goes through here: a change that is stored but not
+// told would be no change to the next look.
+func (t *Team) keep(store func()) {
 	t.mu.Lock()
 	before, beforeText := t.childIDs(), t.instructions
-	if peersErr == nil {
-		t.peers, t.known, t.at = peers, true, time.Now()
-	}
-	if selfErr == nil {
-		t.parentID = self.ParentID
-	}
-	if instructionsErr == nil {
-		t.instructions = instructions
-	}
+	store()
 	changed := !slices.Equal(before, t.childIDs()) || beforeText != t.instructions
 	tell := slices.Clone(t.tell)
 	t.mu.Unlock()
-	if changed {
-		for _, f := range tell {
-			f()
-		}
+	if !changed {
+		return
 	}
-	return errors.Join(peersErr, selfErr, instructionsErr)
+	for _, f := range tell {
+		f()
+	}
 }
 
 // childIDs are the children's ids, sorted. t.mu is held.
@@ -181,9 +192,7 @@ func (t *Team) Peers(ctx context.Context) ([]registry.Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.mu.Lock()
-	t.peers, t.known, t.at = asked, true, time.Now()
-	t.mu.Unlock()
+	t.keep(func() { t.peers, t.known, t.at = asked, true, time.Now() })
 	return slices.Clone(asked), nil
 }
 
