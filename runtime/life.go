@@ -253,9 +253,7 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, stop
 	begin := time.Now()
 	r.mustEnd = begin.Add(r.set.drain)
 	r.log.Info("draining", "active_tasks", r.state.ActiveTasks(), "deadline", r.set.drain)
-	// Turns that ignore the end of their context have a second more, and that
-	// second is part of the deadline.
-	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.set.drain-min(time.Second, r.set.drain/4))
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.set.drain-r.lastWait())
 	defer cancel()
 	r.handOver()
 	if err := r.engine.Drain(deadline); err != nil {
@@ -281,6 +279,10 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, stop
 	r.log.Info("stopped", "took", time.Since(begin))
 	return err
 }
+
+// lastWait is the end of a drain: a second, as part of the deadline, for turns
+// that ignore the end of their context, and for what comes after the last turn.
+func (r *Runtime) lastWait() time.Duration { return min(time.Second, r.set.drain/4) }
 
 // lastAnswers is how long answers may take to be read after the last turn, and
 // what the agent's Close has at least.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // Service runs beside the workspace: it is started once the workspace serves,
-// and its context ends when the last turn has ended. Its error is logged; it
-// ends nothing but the service.
+// and its context ends when the last turn has ended. It returns then; one that
+// does not is left behind at the drain deadline, which the log says. Its error
+// is logged; it ends nothing but the service.
 type Service func(ctx context.Context, ws *Workspace) error
 
 // WithService adds a service, such as another way to the agent's tools; name is
@@ -22,12 +24,16 @@ type service struct {
 	run  Service
 }
 
-// startServices starts what [WithService] has added; stop ends it and waits.
+// startServices starts what [WithService] has added; stop ends it and waits, for
+// as long as the drain allows: a service that ignores the end of its context
+// must not cost the platform its last heartbeat and the agent its Close.
 func (r *Runtime) startServices(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // turns use them while they finish
-	var running sync.WaitGroup
-	for _, s := range r.set.services {
-		running.Go(func() {
+	over := make([]chan struct{}, len(r.set.services))
+	for i, s := range r.set.services {
+		over[i] = make(chan struct{})
+		go func() {
+			defer close(over[i])
 			defer func() {
 				if v := recover(); v != nil {
 					r.log.Error("a service has panicked and is stopped", "service", s.name, "panic", fmt.Sprint(v))
@@ -36,10 +42,23 @@ func (r *Runtime) startServices(ctx context.Context) (stop func()) {
 			if err := s.run(ctx, r.workspace); err != nil && ctx.Err() == nil {
 				r.log.Error("a service has stopped", "service", s.name, "error", err)
 			}
-		})
+		}()
 	}
-	return func() {
+	return sync.OnceFunc(func() {
 		cancel()
-		running.Wait()
-	}
+		deadline, end := context.WithDeadline(context.WithoutCancel(ctx), later(r.mustEnd.Add(-r.lastWait()), time.Now().Add(lastAnswers)))
+		defer end()
+		for i, s := range r.set.services {
+			select {
+			case <-over[i]:
+				continue
+			case <-deadline.Done():
+			}
+			select {
+			case <-over[i]:
+			default:
+				r.log.Error("a service has not stopped in time and is left behind", "service", s.name)
+			}
+		}
+	})
 }
