@@ -101,18 +101,20 @@ func (set settings) serveHTTP(ctx context.Context, s *Server, ws *runtime.Worksp
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", s.Handler(secret))
+	serving, stop := context.WithCancel(ctx)
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(ws.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:    slog.NewLogLogger(ws.Logger.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return withConnection(serving) },
 	}
 	ws.Logger.Info("serving MCP", "url", "http://"+l.Addr().String()+"/mcp")
-	follow, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
+	defer s.endSessions()
 	defer running.Wait()
 	defer stop()
-	running.Go(func() { s.follow(follow) })
+	running.Go(func() { s.follow(serving) })
 	running.Go(func() {
-		<-follow.Done()
+		<-serving.Done()
 		_ = server.Close() // streams of idle sessions never end by themselves
 	})
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

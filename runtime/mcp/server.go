@@ -114,6 +114,8 @@ func (s *Server) call(ctx context.Context, req *sdk.CallToolRequest) (*sdk.CallT
 	if len(input) == 0 || string(input) == "null" { // some clients send nothing to a tool without fields
 		input = []byte("{}")
 	}
+	ctx, release := untilItsConnectionEnds(ctx)
+	defer release()
 	r, _ := s.table.Call(ctx, req.Params.Name, input)
 	result := &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: r.Text}}, IsError: r.IsError}
 	if r.Structured != nil {
@@ -122,15 +124,41 @@ func (s *Server) call(ctx context.Context, req *sdk.CallToolRequest) (*sdk.CallT
 	return result, nil
 }
 
+// connection is the key of the context in which a client is served. The SDK hands
+// its values on to calls, and keeps its end from them.
+type connection struct{}
+
+func withConnection(ctx context.Context) context.Context {
+	return context.WithValue(ctx, connection{}, ctx)
+}
+
+// untilItsConnectionEnds is a call's context that also ends with the connection's.
+func untilItsConnectionEnds(ctx context.Context) (context.Context, func()) {
+	served, ok := ctx.Value(connection{}).(context.Context)
+	if !ok { // a handler in somebody else's HTTP server
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(served, func() { cancel(context.Cause(served)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
 // Serve speaks with one client over a pair of streams, one JSON message a line,
-// until the client closes its side or ctx ends. It closes both.
+// until the client closes its side or ctx ends, which also ends the calls in
+// flight. It closes both.
 func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var follower sync.WaitGroup
 	follower.Go(func() { s.follow(ctx) })
 	defer follower.Wait()
 	defer cancel()
-	err := s.sdk.Run(ctx, &sdk.IOTransport{Reader: in, Writer: out, MaxLineLength: maxLine})
+	// The SDK waits for calls in flight before it closes anything, and an answer
+	// that nobody reads is one of them.
+	defer context.AfterFunc(ctx, func() { _, _ = in.Close(), out.Close() })()
+	err := s.sdk.Run(withConnection(ctx), &sdk.IOTransport{Reader: in, Writer: out, MaxLineLength: maxLine})
 	if errors.Is(err, io.EOF) || ctx.Err() != nil {
 		return nil
 	}
@@ -150,4 +178,14 @@ func (s *Server) Handler(secret string) http.Handler {
 		PropagateRequestCancellation: true,
 	})
 	return http.NewCrossOriginProtection().Handler(bearer(secret, h))
+}
+
+// endSessions ends those of HTTP, which outlive their connections, and waits for
+// their calls. Those of streams have no id, and end with their streams.
+func (s *Server) endSessions() {
+	for session := range s.sdk.Sessions() {
+		if session.ID() != "" {
+			_ = session.Close()
+		}
+	}
 }
