@@ -53,9 +53,11 @@ type house struct {
 	self     *registrytest.Workspace
 	dir      string
 	env      []string
-	addr     string  // of MCP over HTTP
-	log      *buffer // of the workspace
-	childLog *buffer // of ADAPTER mcp
+	addr     string        // of MCP over HTTP
+	life     *exec.Cmd     // of the workspace: its newest
+	over     chan struct{} // closed at the end of that
+	log      *buffer       // of the workspace
+	childLog *buffer       // of ADAPTER mcp
 }
 
 // buffer is a log that is read while it is written.
@@ -140,10 +142,16 @@ func (h *house) run() (kill func()) {
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	kill = sync.OnceFunc(func() {
-		_ = cmd.Process.Kill()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
 		_ = cmd.Wait()
-	})
+	}()
+	h.life, h.over = cmd, over
+	kill = func() {
+		_ = cmd.Process.Kill()
+		<-over
+	}
 	h.t.Cleanup(func() {
 		kill()
 		if h.t.Failed() {

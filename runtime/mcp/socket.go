@@ -63,19 +63,20 @@ func (s *Server) serveSocket(ctx context.Context, l net.Listener) {
 }
 
 // relay hands a conversation over to the workspace's process until one side
-// ends it.
+// ends it, or ctx ends.
 func relay(ctx context.Context, conn net.Conn, in io.ReadCloser, out io.Writer) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	var asking sync.WaitGroup
-	defer asking.Wait()
-	asking.Go(func() {
+	// Nobody waits for this goroutine: closing standard input does not wake its
+	// reader when that is a pipe, and the client may keep it open for as long as
+	// we live. The process ends right after.
+	go func() {
 		_, _ = io.Copy(conn, in)
 		// The client has said all it wants; answers may still be on their way.
 		if c, ok := conn.(*net.UnixConn); ok {
 			_ = c.CloseWrite()
 		}
-	})
-	_, err := io.Copy(out, conn)
+	}()
+	_, err := io.Copy(out, conn) // all of the workspace's answers are written when it returns
 	_ = conn.Close()
 	_ = in.Close()
 	if ctx.Err() != nil {
