@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -132,7 +131,7 @@ func stdio(ctx context.Context, env runtime.CommandEnv) error {
 	if err == nil {
 		return relay(ctx, conn, env.Stdin, env.Stdout)
 	}
-	if !errors.Is(err, os.ErrNotExist) && !isRefused(err) {
+	if !nobodyListens(err) {
 		return fmt.Errorf("mcp: the workspace of %s cannot be reached: %w", env.ConfigDir, err)
 	}
 	table, err := env.Tools()

@@ -1,12 +1,10 @@
 package mcp
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // writeFile replaces a file in one step: who reads it reads the old one or the
@@ -43,9 +41,6 @@ func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
 	}
 	return os.Rename(f.Name(), path)
 }
-
-// isRefused reports that a socket is there and nobody listens.
-func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // nopCloser leaves standard output open.
 type nopCloser struct{ io.Writer }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -38,6 +39,13 @@ func listenSocket(ctx context.Context, path string) (net.Listener, error) {
 func dialSocket(ctx context.Context, path string) (net.Conn, error) {
 	d := net.Dialer{Timeout: 5 * time.Second}
 	return d.DialContext(ctx, "unix", path)
+}
+
+// nobodyListens reports that no workspace can be behind a socket that could not
+// be dialed: it is not there, its process was killed, or its path is too long
+// for one (EINVAL), so that the workspace could not open it either.
+func nobodyListens(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EINVAL)
 }
 
 // serveSocket speaks with everybody who connects until ctx ends.
