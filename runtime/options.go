@@ -98,6 +98,17 @@ func Options(opts ...Option) Option {
 	})
 }
 
+// Fault is an option that cannot be: [New] reports err, with all else that is
+// wrong. It is for packages that make options of settings of their own; nil
+// changes nothing.
+func Fault(err error) Option {
+	return optionFunc(func(s *settings) {
+		if err != nil {
+			s.faults = append(s.faults, err)
+		}
+	})
+}
+
 // WithWorkspaceID sets the id the platform knows this workspace by, a UUID.
 // Required, here or as WORKSPACE_ID through [FromEnv].
 func WithWorkspaceID(id string) Option {

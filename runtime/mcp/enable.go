@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/molecule-ai/workspace-runtime-go/runtime"
@@ -39,7 +40,9 @@ type settings struct {
 // which must be one of this machine's loopback addresses, such as
 // "127.0.0.1:9100". Clients bring a secret as their bearer token; it is made
 // anew with each start and is in the file .runtime/mcp/secret of the
-// configuration directory, for the workspace's user only. Default: no HTTP.
+// configuration directory, for the workspace's user only. An address that cannot
+// be right is an error of [runtime.New]; one that cannot be had just now, such as
+// a port in use, is only logged. Default: no HTTP.
 func WithHTTP(addr string) Option { return optionFunc(func(s *settings) { s.addr = addr }) }
 
 // WithSecret sets the secret of [WithHTTP] instead of making one and writing it
@@ -54,12 +57,33 @@ func Enable(opts ...Option) runtime.Option {
 		o.apply(&set)
 	}
 	return runtime.Options(
+		runtime.Fault(set.fault()),
 		runtime.WithTools(),
 		runtime.WithService("mcp", set.serve),
 		runtime.WithCommand(runtime.Command{
 			Name: "mcp", Usage: "serve the workspace's tools over MCP, on standard input and output", Run: stdio,
 		}),
 	)
+}
+
+// fault is what is wrong with the settings for everybody to see.
+func (set settings) fault() error {
+	if set.addr == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(set.addr)
+	if err != nil {
+		return fmt.Errorf("mcp: WithHTTP(%q): %w: use a host and a port, such as 127.0.0.1:9100", set.addr, err)
+	}
+	// What a name stands for is seen when it is listened on.
+	if ip := net.ParseIP(host); host == "" || ip != nil && !ip.IsLoopback() {
+		return notLoopback(set.addr)
+	}
+	return nil
+}
+
+func notLoopback(addr string) error {
+	return fmt.Errorf("mcp: %s is not a loopback address: the tools are for the agent on this machine; use 127.0.0.1", addr)
 }
 
 // serve is MCP beside a workspace that runs.
@@ -76,26 +100,33 @@ func (set settings) serve(ctx context.Context, ws *runtime.Workspace) error {
 	if set.addr == "" {
 		return nil
 	}
-	return set.serveHTTP(ctx, s, ws)
+	// Said now: what is returned is not known before the socket's clients are gone.
+	if err := set.serveHTTP(ctx, s, ws); err != nil && ctx.Err() == nil {
+		ws.Logger.Error("MCP is not served over HTTP", "addr", set.addr, "error", err)
+	}
+	return nil
 }
 
 // serveHTTP serves until ctx ends.
 func (set settings) serveHTTP(ctx context.Context, s *Server, ws *runtime.Workspace) error {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", set.addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("mcp: listen on %s: the port is in use: stop what uses it, or give WithHTTP another one: %w", set.addr, err)
+	}
 	if err != nil {
-		return fmt.Errorf("mcp: listen on %s: %w", set.addr, err)
+		return fmt.Errorf("mcp: listen on %s: %w: give WithHTTP an address of this machine's loopback, such as 127.0.0.1:9100", set.addr, err)
 	}
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		_ = l.Close()
-		return fmt.Errorf("mcp: %s is not a loopback address: the tools are for the agent on this machine; use 127.0.0.1", set.addr)
+		return notLoopback(set.addr)
 	}
 	secret := set.secret
 	if secret == "" {
 		secret = rand.Text()
 		if err := writeFile(filepath.Join(ws.ConfigDir, secretFile), []byte(secret), 0o600); err != nil {
 			_ = l.Close()
-			return fmt.Errorf("mcp: the secret cannot be written: %w", err)
+			return fmt.Errorf("mcp: the secret cannot be written: %w: let the configuration directory be writable, or use WithSecret", err)
 		}
 	}
 	mux := http.NewServeMux()
