@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"reflect"
 	"strings"
@@ -68,34 +69,69 @@ func anyMap(m map[string]string) map[string]any {
 	return out
 }
 
+// into is an entry as it is to be, where there is one already: our own keys
+// become those of want or go, and what the user and the agent keep there stays,
+// such as that it is disabled, or its timeouts.
+func into[V any](have, want map[string]V, headers string) map[string]V {
+	out := map[string]V{}
+	maps.Copy(out, have)
+	for _, own := range []string{"command", "args", "env", "url", headers} {
+		delete(out, own)
+	}
+	maps.Copy(out, want)
+	return out
+}
+
 // WriteJSON puts a server into a JSON file, as mcpServers.NAME, as most agents
-// have it. The rest of the file stays as it is, to the byte. The file is made
-// when it is not there, replaced in one step, and not touched when nothing
-// changes. One that is not JSON, or has something else than objects there, is an
-// error and stays as it is.
+// have it. The rest of the file stays as it is, to the byte, and in an entry of
+// this name what an [Entry] does not say: its own keys are set, or removed when
+// they are of the other kind or empty. The file is made when it is not there,
+// replaced in one step, and not touched when nothing changes. One that is not
+// JSON, or has something else than objects there, is an error and stays as it is.
 func WriteJSON(path string, e Entry) error {
-	return edit(path, e, func(old []byte) ([]byte, error) {
-		if len(bytes.TrimSpace(old)) == 0 {
-			old = []byte("{}\n")
-		}
-		if !gjson.ValidBytes(old) || !gjson.ParseBytes(old).IsObject() {
-			return nil, errors.New("it is not a JSON object")
-		}
-		if servers := gjson.GetBytes(old, "mcpServers"); servers.Exists() && !servers.IsObject() {
-			return nil, errors.New("its mcpServers is not an object")
-		}
-		want := e.value("headers")
-		key := "mcpServers." + e.Name
-		var have any
-		if found := gjson.GetBytes(old, key); found.Exists() && json.Unmarshal([]byte(found.Raw), &have) == nil && reflect.DeepEqual(have, any(want)) {
-			return old, nil
-		}
-		raw, err := json.MarshalIndent(want, "    ", "  ")
-		if err != nil {
-			return nil, err
-		}
-		return sjson.SetRawBytes(old, key, raw)
-	})
+	return edit(path, e, func(old []byte) ([]byte, error) { return withJSONServer(old, e) })
+}
+
+// withJSONServer is a JSON document with a server in it.
+func withJSONServer(old []byte, e Entry) ([]byte, error) {
+	if len(bytes.TrimSpace(old)) == 0 {
+		old = []byte("{}\n")
+	}
+	if !gjson.ValidBytes(old) || !gjson.ParseBytes(old).IsObject() {
+		return nil, errors.New("it is not a JSON object")
+	}
+	if servers := gjson.GetBytes(old, "mcpServers"); servers.Exists() && !servers.IsObject() {
+		return nil, errors.New("its mcpServers is not an object")
+	}
+	key := "mcpServers." + e.Name
+	found := []byte(gjson.GetBytes(old, key).Raw)
+	have, err := members(found)
+	if err != nil {
+		have = nil // not an object: nothing in it is of use to anybody
+	}
+	written, err := json.Marshal(e.value("headers"))
+	if err != nil {
+		return nil, err
+	}
+	want, err := members(written)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.MarshalIndent(into(have, want, "headers"), "    ", "  ")
+	if err != nil {
+		return nil, err
+	}
+	var is, shall any
+	if json.Unmarshal(found, &is) == nil && json.Unmarshal(raw, &shall) == nil && reflect.DeepEqual(is, shall) {
+		return old, nil
+	}
+	return sjson.SetRawBytes(old, key, raw)
+}
+
+// members are an object's, each as it is written: numbers have no bounds there.
+func members(object []byte) (m map[string]json.RawMessage, err error) {
+	err = json.Unmarshal(object, &m)
+	return m, err
 }
 
 // edit changes a file, if change makes something else of it.

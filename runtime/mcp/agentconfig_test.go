@@ -37,7 +37,7 @@ func TestWriteJSONKeepsTheRest(t *testing.T) {
 		"empty":       "",
 		"no servers":  "{\n\t\"b\": 12345678901234567890,   \"a\": \"<&>\"\n}\n",
 		"others":      `{"mcpServers": {"z": {"command": "z"}, "a.b": {"url": "u"}}, "x": null}`,
-		"another one": `{"mcpServers":{"workspace":{"command":"old","cwd":"/"},"z":{}}}`,
+		"another one": `{"mcpServers":{"workspace":{"command":"old","url":"u"},"z":{}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, "settings.json", old)
@@ -65,6 +65,72 @@ func TestWriteJSONKeepsTheRest(t *testing.T) {
 			}
 			if info, _ := os.Stat(path); info.Mode().Perm() != 0o640 {
 				t.Errorf("its mode is %v now", info.Mode())
+			}
+		})
+	}
+}
+
+// TestWhatOthersKeepInTheEntryStays: a tool that the user has switched off must
+// not be on again with each start.
+func TestWhatOthersKeepInTheEntryStays(t *testing.T) {
+	remote := mcp.Entry{Name: "workspace", URL: "http://127.0.0.1:9100/mcp", Headers: map[string]string{"A": "b"}}
+	for name, c := range map[string]struct {
+		write     func(string, mcp.Entry) error
+		e         mcp.Entry
+		old, next string
+	}{
+		"JSON, another command": {mcp.WriteJSON, entry,
+			`{"mcpServers":{"workspace":{"disabled":true,"command":"old","alwaysAllow":["say"],"timeout":12345678901234567890}}}`,
+			`{"mcpServers":{"workspace":{
+      "alwaysAllow": [
+        "say"
+      ],
+      "args": [
+        "mcp"
+      ],
+      "command": "/adapter",
+      "disabled": true,
+      "env": {
+        "CONFIGS_DIR": "/configs"
+      },
+      "timeout": 12345678901234567890
+    }}}`},
+		"JSON, as it should be": {mcp.WriteJSON, entry,
+			`{"mcpServers":{"workspace": {"disabled":true, "env":{"CONFIGS_DIR":"/configs"}, "command":"/adapter", "args":["mcp"]}}}`,
+			`{"mcpServers":{"workspace": {"disabled":true, "env":{"CONFIGS_DIR":"/configs"}, "command":"/adapter", "args":["mcp"]}}}`},
+		"JSON, of the other kind": {mcp.WriteJSON, remote,
+			`{"mcpServers":{"workspace":{"command":"/adapter","args":["mcp"],"env":{"A":"b"},"disabled":true}}}`,
+			`{"mcpServers":{"workspace":{
+      "disabled": true,
+      "headers": {
+        "A": "b"
+      },
+      "url": "http://127.0.0.1:9100/mcp"
+    }}}`},
+		"JSON, no object": {mcp.WriteJSON, mcp.Entry{Name: "workspace", Command: "x"},
+			`{"mcpServers":{"workspace":null}}`,
+			`{"mcpServers":{"workspace":{
+      "command": "x"
+    }}}`},
+		"TOML, another command": {mcp.WriteTOML, entry,
+			"[mcp_servers.workspace]\ncommand = \"old\"\nstartup_timeout_sec = 20.5\n[mcp_servers.workspace.tools.say]\nok = true\n[[mcp_servers.workspace.rules]]\nx = 1979-05-27\n\n[a]\n",
+			"[mcp_servers.workspace]\nargs = ['mcp']\ncommand = '/adapter'\nenv = {CONFIGS_DIR = '/configs'}\nrules = [{x = 1979-05-27}]\nstartup_timeout_sec = 20.5\ntools = {say = {ok = true}}\n\n[a]\n"},
+		"TOML, as it should be": {mcp.WriteTOML, entry,
+			"[mcp_servers.workspace]\nenabled = false # for now\nargs = ['mcp']\ncommand = '/adapter'\n[mcp_servers.workspace.env]\nCONFIGS_DIR = '/configs'\n",
+			"[mcp_servers.workspace]\nenabled = false # for now\nargs = ['mcp']\ncommand = '/adapter'\n[mcp_servers.workspace.env]\nCONFIGS_DIR = '/configs'\n"},
+		"TOML, of the other kind": {mcp.WriteTOML, remote,
+			"[mcp_servers.workspace]\nenabled = false\ncommand = 'x'\n[mcp_servers.workspace.env]\nA = '1'\n",
+			"[mcp_servers.workspace]\nenabled = false\nhttp_headers = {A = 'b'}\nurl = 'http://127.0.0.1:9100/mcp'\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, "file", c.old)
+			for range 2 {
+				if err := c.write(path, c.e); err != nil {
+					t.Fatal(err)
+				}
+				if got := read(t, path); got != c.next {
+					t.Fatalf("the file is\n%s\nwant\n%s", got, c.next)
+				}
 			}
 		})
 	}

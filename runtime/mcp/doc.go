@@ -24,7 +24,8 @@
 // # An agent's configuration
 //
 // [WriteJSON] and [WriteTOML] put a server into the configuration file of an
-// agent and leave the rest of the file as it is.
+// agent and leave the rest of the file, and what others keep in the entry, as it
+// is.
 //
 // [NewServer] is for programs without a runtime.
 package mcp

@@ -11,9 +11,11 @@ import (
 )
 
 // WriteTOML puts a server into a TOML file, as the table mcp_servers.NAME. The
-// rest of the file stays as it is, comments included. What holds for the file is
-// as with [WriteJSON]; a server of this name that is written in another form
-// than a table of its own is an error.
+// rest of the file stays as it is, comments included. What holds for the file
+// and for an entry of this name is as with [WriteJSON]; a server that is written
+// in another form than a table of its own is an error. When something changes
+// the table is written anew: comments behind its values are lost then, and its
+// sub-tables become values in braces.
 func WriteTOML(path string, e Entry) error {
 	return edit(path, e, func(old []byte) ([]byte, error) { return withServer(old, e) })
 }
@@ -24,7 +26,8 @@ func withServer(old []byte, e Entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	want := e.value("http_headers")
+	have, _ := serverIn(before, e.Name).(map[string]any)
+	want := into(have, e.value("http_headers"), "http_headers")
 	if reflect.DeepEqual(serverIn(before, e.Name), any(want)) {
 		return old, nil
 	}
