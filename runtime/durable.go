@@ -37,8 +37,8 @@ type Durability interface {
 	Close(ctx context.Context) error
 
 	// Status says how things are, for /readyz and at any time before and after:
-	// why the workspace must not be
-	// used, or only what somebody should see to; both are empty when all is well.
+	// why the workspace must not be used, or only what somebody should see to;
+	// both are empty when all is well.
 	Status() (reason, warning string)
 }
 
@@ -49,12 +49,19 @@ type Turns interface {
 	CancelTurn(ctx context.Context, turn task.DispatchedTurn) error
 }
 
-// WithDurability lets turns outlive the process: each is given to d, which
-// brings it to this process or, when this one has died, to another or to the
-// next. Turns that had begun go on only with an agent that is a [Resumer].
-// Default, and nil: a turn runs in the process that has taken its message.
-func WithDurability(d Durability) Option {
-	return optionFunc(func(s *settings) { s.durability = d })
+// WithDurability lets turns outlive the process: each is given to what make
+// makes, which brings it to this process or, when this one has died, to another
+// or to the next. Turns that had begun go on only with an agent that is a
+// [Resumer]. [New] calls make, so that each Runtime has its own though several
+// are given the same option. Default, and when make is nil or makes nil: a turn
+// runs in the process that has taken its message.
+func WithDurability(make func() Durability) Option {
+	return optionFunc(func(s *settings) {
+		s.durability = nil
+		if make != nil {
+			s.durability = make()
+		}
+	})
 }
 
 // openDurability makes d ready for the turns that openEngine finds.

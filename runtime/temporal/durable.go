@@ -24,9 +24,9 @@ import (
 )
 
 // Durable makes turns durable on a Temporal server; see the package
-// documentation.
+// documentation. Several Runtimes may be given the same option.
 func Durable(opts ...Option) runtime.Option {
-	return runtime.WithDurability(newDurability(opts))
+	return runtime.WithDurability(func() runtime.Durability { return newDurability(opts) })
 }
 
 func newDurability(opts []Option) *durability {
@@ -37,7 +37,7 @@ func newDurability(opts []Option) *durability {
 	return d
 }
 
-// durability is a [runtime.Durability]. It has one life.
+// durability is a [runtime.Durability]: that of one Runtime, for one life.
 type durability struct {
 	cfg       config
 	log       *slog.Logger

@@ -80,6 +80,8 @@ func (s *temporalServer) start() {
 	})
 }
 
+func (s *temporalServer) hostPort() string { return s.addr }
+
 func (s *temporalServer) stop() {
 	if s.cmd != nil {
 		_ = s.cmd.Process.Kill()
@@ -165,20 +167,29 @@ func (b *buffer) String() string {
 
 // house is what the lives of a workspace share: its platform and its directory.
 type house struct {
+	id       string // of the workspace
 	platform *registrytest.Platform
 	row      *registrytest.Workspace
 	dir      string
 	store    task.Store // shared by processes; nil: each has the file in dir
 }
 
-func newHouse(t *testing.T) *house {
-	h := &house{platform: registrytest.NewPlatform(t), dir: t.TempDir()}
-	h.row = h.platform.AddWorkspace(workspaceID)
+func newHouse(t *testing.T) *house { return newHouseOf(t, workspaceID) }
+
+func newHouseOf(t *testing.T, id string) *house {
+	h := &house{id: id, platform: registrytest.NewPlatform(t), dir: t.TempDir()}
+	h.row = h.platform.AddWorkspace(id)
 	return h
 }
 
 // run starts a workspace that is durable on a server.
-func (h *house) run(t *testing.T, s *temporalServer, agent runtime.Agent, opts ...temporal.Option) *bed {
+func (h *house) run(t *testing.T, s interface{ hostPort() string }, agent runtime.Agent, opts ...temporal.Option) *bed {
+	t.Helper()
+	return h.runWith(t, agent, temporal.Durable(append([]temporal.Option{temporal.WithHost(s.hostPort()), temporal.WithHeartbeatTimeout(time.Second)}, opts...)...))
+}
+
+// runWith is run with any option.
+func (h *house) runWith(t *testing.T, agent runtime.Agent, opt runtime.Option) *bed {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -190,9 +201,8 @@ func (h *house) run(t *testing.T, s *temporalServer, agent runtime.Agent, opts .
 		storing = runtime.WithSharedTaskStore(h.store)
 	}
 	ws, err := runtime.New(agent, storing,
-		runtime.WithWorkspaceID(workspaceID), runtime.WithPlatformURL(h.platform.URL()), runtime.WithConfigDir(h.dir),
-		runtime.WithListener(l), runtime.WithLogger(slog.New(slog.NewTextHandler(b.log, nil))),
-		temporal.Durable(append([]temporal.Option{temporal.WithHost(s.addr), temporal.WithHeartbeatTimeout(time.Second)}, opts...)...))
+		runtime.WithWorkspaceID(h.id), runtime.WithPlatformURL(h.platform.URL()), runtime.WithConfigDir(h.dir),
+		runtime.WithListener(l), runtime.WithLogger(slog.New(slog.NewTextHandler(b.log, nil))), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,10 +227,14 @@ func (b *bed) end() time.Duration {
 	b.t.Helper()
 	begin := time.Now()
 	b.stop()
-	err := <-b.over
-	b.over <- nil
-	if err != nil {
-		b.t.Errorf("Run: %v", err)
+	select {
+	case err := <-b.over:
+		b.over <- nil
+		if err != nil {
+			b.t.Errorf("Run: %v", err)
+		}
+	case <-time.After(2 * time.Minute):
+		b.t.Error("Run has not returned two minutes after the end of its context")
 	}
 	return time.Since(begin)
 }
