@@ -45,6 +45,10 @@ type Gate interface{ Open() error }
 // Nothing is left to do.
 var ErrNotDispatched = errors.New("task: the turn is not dispatched, or is over")
 
+// ErrUnknownTurn is returned by [Engine.RunTurn] for a turn of a task that is not
+// in this store: this store has no such task. Another process may have it.
+var ErrUnknownTurn = errors.New("task: this store has no such task")
+
 // FailedError is returned by [Engine.RunTurn] for a turn whose task has failed.
 // Its text does not say why, since that may be private; the cause, which may be
 // nil, is wrapped.
@@ -221,7 +225,7 @@ func (e *Engine) dispatchedTask(ctx context.Context, turn DispatchedTurn) (*task
 		l.t, l.damaged, l.err = e.read(ctx, turn.TaskID)
 		switch {
 		case l.t == nil && errors.Is(l.err, ErrNotFound):
-			return nil, ErrNotDispatched
+			return nil, ErrUnknownTurn
 		case l.t == nil:
 			return nil, l.err
 		case l.t.journal.rest, !l.t.placed, l.t.inputAt != turn.Sequence:

@@ -8,8 +8,6 @@ import (
 	"go.temporal.io/sdk/activity"
 	sdk "go.temporal.io/sdk/temporal"
 
-	"github.com/a2aproject/a2a-go/v2/a2a"
-
 	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
 )
 
@@ -21,13 +19,14 @@ const (
 	FailureAgent = "AgentFailed"
 	// FailureTimeout: the turn took too long and its task has failed. Not retried.
 	FailureTimeout = "TurnTimeout"
-	// FailureUnknown: no process with a store that has the task was there to run
-	// it. Not retried; the process that has it places it again when it starts.
+	// FailureUnknown: the process that was there does not have the task in its
+	// store. Another one may, so it is tried again every few seconds; when none
+	// was found in ten minutes, such as after the store was lost, the workflow
+	// fails with it. A process that has the task places it again when it starts.
 	FailureUnknown = "UnknownTask"
-	// FailureHandOver: the process shuts down. Another one has the turn next.
+	// FailureHandOver: the process shuts down and takes no turn any more. Another
+	// one has it next.
 	FailureHandOver = "HandOver"
-	// FailureBusy: the process has no room for the turn now. Retried later.
-	FailureBusy = "Busy"
 	// FailureElsewhere: another process has taken the turn over.
 	FailureElsewhere = "Elsewhere"
 	// FailureStore: the task store does not work. Retried.
@@ -89,7 +88,6 @@ func (d *durability) beat(ctx context.Context, p placed, end context.CancelCause
 
 // verdict is what the history says of a turn that has returned.
 func (d *durability) verdict(ctx context.Context, err error) (string, error) {
-	var busy *task.BusyError
 	var failed *task.FailedError
 	switch {
 	case err == nil:
@@ -103,14 +101,12 @@ func (d *durability) verdict(ctx context.Context, err error) (string, error) {
 		return "", final(FailureTimeout, "the turn took too long")
 	case errors.As(err, &failed):
 		return "", final(FailureAgent, "the agent has failed; its log says why, under the id of the task")
-	case errors.Is(err, a2a.ErrTaskNotFound):
-		return "", final(FailureUnknown, "this process does not have the task")
+	case errors.Is(err, task.ErrUnknownTurn): // before "nothing to run": it may be there for another process
+		return "", unknown()
 	case errors.Is(err, task.ErrNotDispatched):
 		return nothing, nil
 	case errors.Is(err, task.ErrShutdown):
 		return "", again(FailureHandOver, "the process shuts down", time.Millisecond)
-	case errors.As(err, &busy):
-		return "", again(FailureBusy, "the process has no room", busy.RetryAfter)
 	case errors.Is(err, task.ErrElsewhere):
 		return "", again(FailureElsewhere, "another process has the turn", time.Second)
 	}
@@ -127,6 +123,11 @@ func final(kind, text string) error {
 // not 0.
 func again(kind, text string, after time.Duration) error {
 	return sdk.NewApplicationErrorWithOptions(text, kind, sdk.ApplicationErrorOptions{NextRetryDelay: after})
+}
+
+// unknown is the failure of a process that does not have the task.
+func unknown() error {
+	return again(FailureUnknown, "this process does not have the task", unknownDelay)
 }
 
 // outcomeOf is an outcome for a checkpoint.

@@ -40,7 +40,18 @@
 //
 // A workflow ends as COMPLETED when its task has completed or asks its caller,
 // as CANCELED when the task was canceled, by an A2A caller or in Temporal, and as
-// FAILED with one of the Failure types. The retries of an activity say why it
-// was tried again: a process that shut down hands its turns over at once
-// ([FailureHandOver]), one that died is noticed after the heartbeat timeout.
+// FAILED with one of the Failure types. What went wrong is told apart:
+//
+//	the agent has failed             [FailureAgent]; not retried
+//	the turn took too long           [FailureTimeout]; not retried
+//	the process is about to end      [FailureHandOver]; another one has it at once
+//	the process has died             a heartbeat timeout of the activity
+//	the process did not take it up   a schedule-to-start timeout of the activity: it
+//	                                 had died already, or was too busy
+//	the process has another store    [FailureUnknown]; retried for ten minutes
+//	another process has the turn     [FailureElsewhere]; retried
+//	the store fails                  [FailureStore]; retried
+//
+// A turn that waits for its place among the others of its process is an activity
+// that runs, as far as Temporal can see.
 package temporal

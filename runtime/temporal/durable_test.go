@@ -264,3 +264,30 @@ func TestTwoProcessesShareTheirTurns(t *testing.T) {
 		t.Errorf("its workflow is %s\n%s", status, history)
 	}
 }
+
+// TestATurnIsLeftToWhoHasIt: a process with another store does not take a turn
+// for done that it knows nothing of.
+func TestATurnIsLeftToWhoHasIt(t *testing.T) {
+	s := newServer(t)
+	agent := newCounter()
+	own, other := newHouse(t), newHouse(t)
+	a := own.run(t, s, agent)
+	id := a.send("count", false).Result.ID
+	<-agent.begun
+	other.run(t, s, newCounter())
+	a.end()
+	wait(t, "the other process to be asked", func() bool {
+		_, history := s.events(id, 1)
+		return strings.Contains(history, temporal.FailureUnknown)
+	})
+	a = own.run(t, s, agent)
+	for range 10 {
+		agent.steps <- struct{}{}
+	}
+	if got := a.task(id, "completed"); got.text() != "0123456789" {
+		t.Errorf("the reply is %q", got.text())
+	}
+	if status, history := s.history(id, 1); status != "Completed" || strings.Contains(history, "nothing to run") {
+		t.Errorf("its workflow is %s\n%s", status, history)
+	}
+}

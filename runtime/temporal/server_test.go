@@ -103,17 +103,23 @@ func (s *temporalServer) client() client.Client {
 // it.
 func (s *temporalServer) history(taskID string, sequence int) (status string, text string) {
 	s.t.Helper()
+	wait(s.t, "the end of the workflow of "+taskID, func() bool {
+		status, text = s.events(taskID, sequence)
+		return status != "" && status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING.String()
+	})
+	return status, text
+}
+
+// events is history so far; there is no status before there is a workflow.
+func (s *temporalServer) events(taskID string, sequence int) (status string, text string) {
+	s.t.Helper()
 	c := s.client()
 	defer c.Close()
 	id := fmt.Sprintf("%s/%s/%d", workspaceID, taskID, sequence)
-	wait(s.t, "the end of workflow "+id, func() bool {
-		d, err := c.DescribeWorkflowExecution(s.t.Context(), id, "")
-		if err != nil {
-			return false
-		}
-		status = d.WorkflowExecutionInfo.Status.String()
-		return d.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-	})
+	d, err := c.DescribeWorkflowExecution(s.t.Context(), id, "")
+	if err != nil {
+		return "", ""
+	}
 	var all strings.Builder
 	for it := c.GetWorkflowHistory(s.t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); it.HasNext(); {
 		ev, err := it.Next()
@@ -122,7 +128,7 @@ func (s *temporalServer) history(taskID string, sequence int) (status string, te
 		}
 		fmt.Fprintln(&all, ev)
 	}
-	return status, all.String()
+	return d.WorkflowExecutionInfo.Status.String(), all.String()
 }
 
 // wait asks again and again until ok.

@@ -3,6 +3,7 @@ package temporal
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,16 +56,36 @@ func (d *durability) turnFlow(ctx workflow.Context, p placed) (string, error) {
 	var outcome string
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, d.here(p)), runName, p).Get(ctx, &outcome)
 	if ctx.Err() == nil && another(err) {
-		err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, d.anywhere()), runName, p).Get(ctx, &outcome)
+		err = d.find(ctx, runName, p, &outcome)
 	}
 	if err != nil && ctx.Err() != nil { // somebody has canceled the workflow; the process may have died without knowing
 		last, _ := workflow.NewDisconnectedContext(ctx)
-		err = workflow.ExecuteActivity(workflow.WithActivityOptions(last, d.anywhere()), cancelName, p).Get(last, &outcome)
+		err = d.find(last, cancelName, p, &outcome)
 	}
 	if outcome == canceled {
 		return "", sdk.NewCanceledError()
 	}
 	return outcome, err
+}
+
+// How long a process that has the task is looked for among those that are
+// there: ten minutes. While there is none at all the workflow just waits.
+const (
+	unknownDelay = 3 * time.Second
+	maxUnknown   = 200
+)
+
+// find runs an activity in a process that has the task. Temporal's own retries
+// cannot tell one that does not from one that has died, of which there may be
+// any number, so these are counted here.
+func (d *durability) find(ctx workflow.Context, name string, p placed, outcome *string) error {
+	for n := 1; ; n++ {
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, d.anywhere()), name, p).Get(ctx, outcome)
+		var app *sdk.ApplicationError
+		if !errors.As(err, &app) || app.Type() != FailureUnknown || n == maxUnknown || workflow.Sleep(ctx, unknownDelay) != nil {
+			return err
+		}
+	}
 }
 
 // here is for the first attempt, in the process that has taken the message.
@@ -79,6 +100,7 @@ func (d *durability) here(p placed) workflow.ActivityOptions {
 // anywhere is for attempts in any process of the workspace.
 func (d *durability) anywhere() workflow.ActivityOptions {
 	retry := d.cfg.retry
+	retry.NonRetryableErrorTypes = append(slices.Clip(retry.NonRetryableErrorTypes), FailureUnknown) // by find instead
 	return workflow.ActivityOptions{
 		StartToCloseTimeout: maxAttempt,
 		HeartbeatTimeout:    d.cfg.heartbeat,
@@ -113,8 +135,10 @@ func (d *durability) registerFlow(w worker.Registry) {
 
 // cancelTurn is the activity that cancels a task whose workflow was canceled.
 func (d *durability) cancelTurn(ctx context.Context, p placed) (string, error) {
-	err := d.served().CancelTurn(ctx, p.turn())
-	if err != nil && !errors.Is(err, task.ErrNotDispatched) {
+	switch err := d.served().CancelTurn(ctx, p.turn()); {
+	case errors.Is(err, task.ErrUnknownTurn):
+		return "", unknown()
+	case err != nil && !errors.Is(err, task.ErrNotDispatched):
 		return "", again("NotCanceled", "the task could not be canceled", 0)
 	}
 	return canceled, nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	sdk "go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
@@ -53,7 +54,7 @@ func TestTheProcessThatTookTheMessageIsFirst(t *testing.T) {
 func TestAnotherProcessIsNext(t *testing.T) {
 	for name, failure := range map[string]error{
 		"hand-over": again(FailureHandOver, "", time.Millisecond),
-		"busy":      again(FailureBusy, "", time.Second),
+		"unknown":   unknown(),
 		"a crash":   errors.New("heartbeat timeout"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestAnotherProcessIsNext(t *testing.T) {
 }
 
 func TestAFailureOfTheAgentIsFinal(t *testing.T) {
-	for _, kind := range []string{FailureAgent, FailureTimeout, FailureUnknown} {
+	for _, kind := range []string{FailureAgent, FailureTimeout} {
 		_, queues, err := flow(t, nil, func(int, string) (string, error) { return "", final(kind, "") })
 		var app *sdk.ApplicationError
 		if !errors.As(err, &app) || app.Type() != kind || len(queues) != 1 {
@@ -79,6 +80,46 @@ func TestAFailureOfTheAgentIsFinal(t *testing.T) {
 		}
 	}
 }
+
+// TestATaskThatNobodyHas: it is looked for, but not for ever.
+func TestATaskThatNobodyHas(t *testing.T) {
+	var took time.Duration
+	_, queues, err := flow(t, func(env *testsuite.TestWorkflowEnvironment) {
+		begin := env.Now()
+		env.SetOnActivityStartedListener(func(*activity.Info, context.Context, converter.EncodedValues) { took = env.Now().Sub(begin) })
+	}, func(int, string) (string, error) { return "", unknown() })
+	var app *sdk.ApplicationError
+	if !errors.As(err, &app) || app.Type() != FailureUnknown {
+		t.Errorf("the workflow ends with %v", err)
+	}
+	if took < 9*time.Minute || took > 11*time.Minute || len(queues) != 1+maxUnknown {
+		t.Errorf("it was tried %d times in %v", len(queues), took)
+	}
+}
+
+// TestCancelAtAProcessThatDoesNotHaveTheTask: that one has nothing to cancel,
+// and must not say that it has.
+func TestCancelAtAProcessThatDoesNotHaveTheTask(t *testing.T) {
+	d := newDurability(nil)
+	d.turns = stranger{}
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivityWithOptions(d.runTurn, activityOptions(runName))
+	env.RegisterActivityWithOptions(d.cancelTurn, activityOptions(cancelName))
+	for _, name := range []string{runName, cancelName} {
+		_, err := env.ExecuteActivity(name, placed{Task: "t", Sequence: 1})
+		var app *sdk.ApplicationError
+		if !errors.As(err, &app) || app.Type() != FailureUnknown || app.NonRetryable() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// stranger is a process with another store.
+type stranger struct{}
+
+func (stranger) RunTurn(context.Context, task.DispatchedTurn) error    { return task.ErrUnknownTurn }
+func (stranger) CancelTurn(context.Context, task.DispatchedTurn) error { return task.ErrUnknownTurn }
 
 // TestACanceledWorkflowCancelsTheTask: also when the process that ran the turn
 // has died and cannot say so.
@@ -103,6 +144,7 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{nil, atRest, "", false},
 		{task.ErrNotDispatched, nothing, "", false},
+		{task.ErrUnknownTurn, "", FailureUnknown, false},
 		{task.ErrCanceled, canceled, "", false},
 		{&task.FailedError{Err: errors.New("secret")}, "", FailureAgent, true},
 		{task.ErrTimeout, "", FailureTimeout, true},
