@@ -33,7 +33,10 @@ type Durability interface {
 	// so that other processes have them. It returns at once.
 	HandOver()
 
-	// Close ends everything Start and Serve have begun. No turn runs any more.
+	// Close ends everything Start and Serve have begun. No turn runs any more,
+	// but for those of an agent that ignores the end of its context. It has to
+	// return soon after the end of ctx: the agent's Close comes after it, and
+	// ctx ends after half of the time that is left for both.
 	Close(ctx context.Context) error
 
 	// Status says how things are, for /readyz and at any time before and after:

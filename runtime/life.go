@@ -272,10 +272,7 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, stop
 			_ = server.Close()
 		}
 	}
-	// Turns that took all the time there was must not cost the agent its Close.
-	closing, cancelClosing := context.WithDeadline(context.WithoutCancel(ctx), later(r.mustEnd, time.Now().Add(lastAnswers)))
-	defer cancelClosing()
-	err := errors.Join(r.closeDurability(closing), r.closeAgent(closing), r.closeEngine())
+	err := r.closeAll(ctx, r.mustEnd)
 	r.log.Info("stopped", "took", time.Since(begin))
 	return err
 }
@@ -284,8 +281,22 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, stop
 // that ignore the end of their context, and for what comes after the last turn.
 func (r *Runtime) lastWait() time.Duration { return min(time.Second, r.set.drain/4) }
 
+// closeAll closes what a life has opened, by the end of its time.
+func (r *Runtime) closeAll(ctx context.Context, end time.Time) error {
+	ctx = context.WithoutCancel(ctx)
+	// Neither turns that took all the time there was, nor a durability that
+	// cannot reach its service, must cost the agent its Close.
+	now := time.Now()
+	handing, cancelHanding := context.WithDeadline(ctx, later(now.Add(end.Sub(now)/2), now.Add(lastAnswers)))
+	defer cancelHanding()
+	err := r.closeDurability(handing)
+	closing, cancelClosing := context.WithDeadline(ctx, later(end, time.Now().Add(lastAnswers)))
+	defer cancelClosing()
+	return errors.Join(err, r.closeAgent(closing), r.closeEngine())
+}
+
 // lastAnswers is how long answers may take to be read after the last turn, and
-// what the agent's Close has at least.
+// what the durability's and the agent's Close have at least.
 const lastAnswers = 250 * time.Millisecond
 
 func later(a, b time.Time) time.Time {
@@ -298,15 +309,14 @@ func later(a, b time.Time) time.Time {
 // closeEarly closes what a life that never served has opened; ctx may have
 // ended already. Turns that were gone on with are interrupted again.
 func (r *Runtime) closeEarly(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.set.drain)
-	defer cancel()
+	end := time.Now().Add(r.set.drain)
 	r.handOver()
 	if r.engine != nil {
-		at, done := context.WithCancel(ctx)
+		at, done := context.WithCancel(context.WithoutCancel(ctx))
 		done()
 		_ = r.engine.Drain(at)
 	}
-	return errors.Join(r.closeDurability(ctx), r.closeAgent(ctx), r.closeEngine())
+	return r.closeAll(ctx, end)
 }
 
 func (r *Runtime) closeAgent(ctx context.Context) error {

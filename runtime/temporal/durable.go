@@ -224,37 +224,65 @@ func (d *durability) stopAll(workers []worker.Worker) {
 	}
 }
 
-// Close waits for the last words of the workers to reach the server, but not
-// longer than ctx.
+// Close waits for the last words of the workers to reach the server, as long as
+// ctx and a server that is well allow. The SDK's workers wait for turns that do
+// not return and for a server that does not answer, and cannot be told to stop
+// that: such a one is left behind, and ends with its turn or after a minute.
 func (d *durability) Close(ctx context.Context) error {
 	d.HandOver()
 	d.stop()
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		d.done.Wait()
-	}()
-	select {
-	case <-over:
-	case <-ctx.Done():
+	patience := lastWords
+	if _, err := d.connected(); err != nil {
+		patience = lastTry
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	turns := whenOver(d.done.Wait)
+	ended(ctx, turns)
 	d.mu.Lock()
-	flows := d.flows
+	last := d.flows
 	d.flows = nil
 	d.mu.Unlock()
-	if flows != nil {
-		flows.Stop()
-	}
+	flows := whenOver(func() {
+		if last != nil {
+			last.Stop()
+		}
+	})
+	ended(ctx, flows)
 	d.steps.close(ctx)
 	d.mu.Lock()
 	c := d.client
 	d.client, d.away = nil, errAway
 	d.mu.Unlock()
 	if c != nil {
-		c.Close() // which also ends what still tries to reach the server
+		c.Close() // which ends what still tries to reach the server
 	}
-	<-over
+	giveUp, cancelGiveUp := context.WithTimeout(context.WithoutCancel(ctx), givingUp)
+	defer cancelGiveUp()
+	if !ended(giveUp, turns) || !ended(giveUp, flows) {
+		d.log.Warn("a worker of the Temporal client was left behind: a turn has not returned, or the server does not answer")
+	}
 	return nil
+}
+
+// whenOver tells when f has returned.
+func whenOver(f func()) <-chan struct{} {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		f()
+	}()
+	return over
+}
+
+// ended waits for over, but not longer than ctx.
+func ended(ctx context.Context, over <-chan struct{}) bool {
+	select {
+	case <-over:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // connected is the client, or why there is none to be used.
@@ -292,4 +320,7 @@ const (
 	lookInterval  = 5 * time.Second  // while all is well
 	maxBackOff    = 15 * time.Second // between attempts to reach a server that is away
 	minBackOff    = 250 * time.Millisecond
+	lastWords     = 2 * time.Second        // at the end, for a server that was there
+	lastTry       = time.Second            // and for one that was not
+	givingUp      = 250 * time.Millisecond // for workers to notice that the connection is closed
 )
