@@ -3,6 +3,7 @@ package temporal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -80,7 +81,7 @@ func (d *durability) beat(ctx context.Context, p placed, end context.CancelCause
 				// the turn goes on.
 				d.placeAgain(ctx, p)
 			default: // the server is away; the turn goes on, and the one it sends for it later joins it
-				d.lost()
+				d.lost(fmt.Errorf("temporal: send a heartbeat: %w", cause))
 			}
 		}
 	}

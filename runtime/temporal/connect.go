@@ -15,15 +15,11 @@ import (
 
 // keep looks after the connection for as long as ctx lives.
 func (d *durability) keep(ctx context.Context) {
-	failures := 0
-	for {
-		wait := lookInterval
+	for failures := 0; ; { // since all was well for a while
+		wait, kick := lookInterval, d.kick
 		if _, err := d.connected(); err != nil {
-			wait = min(minBackOff<<min(failures, 10), maxBackOff)
-			wait = wait/2 + rand.N(wait/2)
+			wait, kick = backOff(failures), nil
 			failures++
-		} else {
-			failures = 0
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -31,8 +27,14 @@ func (d *durability) keep(ctx context.Context) {
 			timer.Stop()
 			return
 		case <-timer.C:
-		case <-d.kick:
+			if kick != nil {
+				failures = 0
+			}
+		case <-kick:
 			timer.Stop()
+			if _, err := d.connected(); err != nil && failures > 0 {
+				continue // it was well for a moment only
+			}
 		}
 		looking, cancel := context.WithTimeout(ctx, lookPatience)
 		err := d.look(looking)
@@ -42,6 +44,12 @@ func (d *durability) keep(ctx context.Context) {
 		}
 		d.settle(err)
 	}
+}
+
+// backOff is how long to wait after so many failures.
+func backOff(failures int) time.Duration {
+	wait := min(minBackOff<<min(failures, 10), maxBackOff)
+	return wait/2 + rand.N(wait/2)
 }
 
 // lookNow lets keep look at once.
@@ -54,9 +62,36 @@ func (d *durability) lookNow() {
 
 // lost notes that the server has not answered, or not as it should: until the
 // next look turns are not given to it.
-func (d *durability) lost() {
-	d.settle(errAway)
+func (d *durability) lost(err error) {
+	d.settle(err)
 	d.lookNow()
+}
+
+// refused notes that a turn could not be placed. That the server answers is not
+// enough from then on.
+func (d *durability) refused(err error) {
+	d.mu.Lock()
+	d.unplaced = true
+	d.mu.Unlock()
+	d.lost(err)
+}
+
+// probe places a turn of no task after one was refused, so that the next turn,
+// or with [Require] the next message, is not the one to find out.
+func (d *durability) probe(ctx context.Context, c client.Client) error {
+	d.mu.Lock()
+	unplaced := d.unplaced
+	d.mu.Unlock()
+	if !unplaced {
+		return nil
+	}
+	if err := d.place(ctx, c, placed{Process: d.process}); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.unplaced = false
+	d.mu.Unlock()
+	return nil
 }
 
 // settle makes known how things are, and says once in the log what has changed.
@@ -108,7 +143,10 @@ func (d *durability) look(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("temporal: the server at %s does not answer: %w", d.cfg.client.HostPort, err)
 	}
-	return d.employ(c)
+	if err := d.employ(c); err != nil {
+		return err
+	}
+	return d.probe(ctx, c)
 }
 
 // employ starts the workers, or others in their place when they have given up.
@@ -173,9 +211,9 @@ func (d *durability) flowWorker(c client.Client) worker.Worker {
 }
 
 // died notes that a worker has given up.
-func (d *durability) died(error) {
+func (d *durability) died(err error) {
 	d.mu.Lock()
 	d.dead = true
 	d.mu.Unlock()
-	d.lost()
+	d.lost(fmt.Errorf("temporal: the worker has given up: %w", err))
 }

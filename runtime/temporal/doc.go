@@ -34,7 +34,9 @@
 // /readyz and its log until the server is there. Whether a turn is durable is
 // decided once, before it begins, and stands in the journal. With [Require]
 // messages are refused with 503 meanwhile, and the workspace is not ready. Turns
-// that run when the server is lost go on; their end is told when it is back.
+// that run when the server is lost go on; their end is told when it is back. A
+// server that answers but does not take a turn counts as away, until it takes a
+// workflow that does nothing, WORKSPACE/probe.
 //
 // # What the history says
 //

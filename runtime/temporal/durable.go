@@ -50,14 +50,15 @@ type durability struct {
 	done sync.WaitGroup     // keep, and workers that stop
 	kick chan struct{}      // something has gone wrong: look now
 
-	mu      sync.Mutex
-	client  client.Client   // nil until the server was there once
-	away    error           // why turns are not durable now, nil when they are
-	turns   runtime.Turns   // nil until Serve
-	workers []worker.Worker // that run turns
-	flows   worker.Worker   // that runs workflows; it leaves last, so that what becomes of turns is acted on at once
-	dead    bool            // the workers have given up
-	left    bool            // HandOver was called
+	mu       sync.Mutex
+	client   client.Client   // nil until the server was there once
+	away     error           // why turns are not durable now, nil when they are
+	unplaced bool            // a turn could not be placed, and none was since
+	turns    runtime.Turns   // nil until Serve
+	workers  []worker.Worker // that run turns
+	flows    worker.Worker   // that runs workflows; it leaves last, so that what becomes of turns is acted on at once
+	dead     bool            // the workers have given up
+	left     bool            // HandOver was called
 }
 
 var (
@@ -120,8 +121,10 @@ func (d *durability) Dispatch(ctx context.Context, t task.DispatchedTurn) error 
 	}
 	p := placed{Task: string(t.TaskID), Sequence: t.Sequence, Process: d.process}
 	if err := d.place(ctx, c, p); err != nil {
-		d.lost()
-		return fmt.Errorf("temporal: place the turn: %w", err)
+		if !errors.Is(ctx.Err(), context.Canceled) { // else somebody does not want the turn any more
+			d.refused(err)
+		}
+		return err
 	}
 	d.tell(p, stepPlaced, "")
 	return nil
@@ -137,7 +140,10 @@ func (d *durability) place(ctx context.Context, c client.Client, p placed) error
 		WorkflowTaskTimeout:      taskTimeout,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}, flowName, p)
-	return err
+	if err != nil {
+		return fmt.Errorf("temporal: place a turn: %w", err)
+	}
+	return nil
 }
 
 // placeAgain places a running turn of which the server knows nothing any more.

@@ -53,6 +53,9 @@ const maxAttempt = 24 * time.Hour
 // message, and if that fails by whichever process of the workspace comes first,
 // until the task is at rest.
 func (d *durability) turnFlow(ctx workflow.Context, p placed) (string, error) {
+	if p.Task == "" { // a probe
+		return nothing, nil
+	}
 	var outcome string
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, d.here(p)), runName, p).Get(ctx, &outcome)
 	if ctx.Err() == nil && another(err) {
@@ -121,6 +124,9 @@ func another(err error) bool {
 
 // workflowID is the same for the same turn wherever it is placed from.
 func workflowID(workspace string, t task.DispatchedTurn) string {
+	if t.TaskID == "" {
+		return workspace + "/probe"
+	}
 	return strings.Join([]string{workspace, string(t.TaskID), strconv.FormatUint(t.Sequence, 10)}, "/")
 }
 

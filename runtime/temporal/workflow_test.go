@@ -51,6 +51,18 @@ func TestTheProcessThatTookTheMessageIsFirst(t *testing.T) {
 	}
 }
 
+// TestAProbeAsksNobody: it is there to be placed, and for nothing else.
+func TestAProbeAsksNobody(t *testing.T) {
+	d := newDurability(nil)
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	d.registerFlow(env)
+	env.ExecuteWorkflow(flowName, placed{Process: "process"})
+	if err := env.GetWorkflowError(); err != nil || !env.IsWorkflowCompleted() {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
 func TestAnotherProcessIsNext(t *testing.T) {
 	for name, failure := range map[string]error{
 		"hand-over": again(FailureHandOver, "", time.Millisecond),
