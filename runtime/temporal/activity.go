@@ -16,7 +16,8 @@ import (
 // say nothing of what went wrong in the agent, which is not Temporal's business:
 // the log of the workspace has it, under the id of the task.
 const (
-	// FailureAgent: the agent has failed and the task with it. Not retried.
+	// FailureAgent: the agent has failed and the task with it, also by a reply
+	// that is too large. Not retried.
 	FailureAgent = "AgentFailed"
 	// FailureTimeout: the turn took too long and its task has failed. Not retried.
 	FailureTimeout = "TurnTimeout"
@@ -93,6 +94,8 @@ func (d *durability) verdict(ctx context.Context, err error) (string, error) {
 	switch {
 	case err == nil:
 		return atRest, nil
+	case errors.As(err, &failed): // first, for it may wrap any of the others
+		return "", final(FailureAgent, "the agent has failed; its log says why, under the id of the task")
 	case errors.Is(err, task.ErrCanceled):
 		if sdk.IsCanceledError(context.Cause(ctx)) {
 			return "", sdk.NewCanceledError()
@@ -100,8 +103,6 @@ func (d *durability) verdict(ctx context.Context, err error) (string, error) {
 		return canceled, nil
 	case errors.Is(err, task.ErrTimeout):
 		return "", final(FailureTimeout, "the turn took too long")
-	case errors.As(err, &failed):
-		return "", final(FailureAgent, "the agent has failed; its log says why, under the id of the task")
 	case errors.Is(err, task.ErrUnknownTurn): // before "nothing to run": it may be there for another process
 		return "", unknown()
 	case errors.Is(err, task.ErrNotDispatched):

@@ -3,6 +3,7 @@ package temporal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,8 @@ func TestVerdicts(t *testing.T) {
 		{task.ErrUnknownTurn, "", FailureUnknown, false},
 		{task.ErrCanceled, canceled, "", false},
 		{&task.FailedError{Err: errors.New("secret")}, "", FailureAgent, true},
+		{&task.FailedError{Err: fmt.Errorf("secret: %w", task.ErrReplyTooLarge)}, "", FailureAgent, true},
+		{&task.FailedError{Err: fmt.Errorf("secret: %w", task.ErrTimeout)}, "", FailureAgent, true},
 		{task.ErrTimeout, "", FailureTimeout, true},
 		{task.ErrShutdown, "", FailureHandOver, false},
 		{task.ErrElsewhere, "", FailureElsewhere, false},
