@@ -73,7 +73,9 @@ func (l *Loop) measure() (stop func()) {
 	l.metrics.beats, _ = m.Int64Counter("workspace.heartbeats", metric.WithUnit("{heartbeat}"),
 		metric.WithDescription("Heartbeats sent, by what came of them."))
 	l.metrics.took, _ = m.Float64Histogram("workspace.heartbeat.duration", metric.WithUnit("s"),
-		metric.WithDescription("How long the platform took to answer a heartbeat."))
+		metric.WithDescription("How long the platform took to answer a heartbeat."),
+		// As OpenTelemetry's conventions have them for HTTP; the SDK's own are for milliseconds.
+		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10))
 	age, _ := m.Float64ObservableGauge("workspace.heartbeat.age", metric.WithUnit("s"),
 		metric.WithDescription("Time since the last accepted heartbeat; absent before the first."))
 	watch, err := m.RegisterCallback(func(_ context.Context, o metric.Observer) error {

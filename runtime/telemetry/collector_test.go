@@ -43,6 +43,7 @@ type measured struct {
 	kind, unit string
 	attributes []string
 	scope      map[string]string
+	bounds     []float64 // of a histogram
 }
 
 func collect(t *testing.T) *collector {
@@ -128,6 +129,7 @@ func (c *collector) measure(m *metrics.Metric, scope map[string]string) {
 	case *metrics.Metric_Histogram:
 		got.kind = "histogram"
 		for _, p := range d.Histogram.DataPoints {
+			got.bounds = p.ExplicitBounds
 			see(p.Attributes)
 		}
 	}

@@ -77,6 +77,9 @@ func TestEveryMetricOfTheTableArrives(t *testing.T) {
 		if m.kind != row.kind || m.unit != row.unit {
 			t.Errorf("%s is a %s of %s, the table says %s of %s", name, m.kind, m.unit, row.kind, row.unit)
 		}
+		if m.kind == "histogram" && m.unit == "s" && (len(m.bounds) == 0 || m.bounds[0] <= 0 || m.bounds[0] >= 1) {
+			t.Errorf("%s has the buckets %v, which are not for seconds", name, m.bounds)
+		}
 		if slices.Equal(row.attributes, []string{"gen_ai.*"}) {
 			if len(m.attributes) == 0 || slices.ContainsFunc(m.attributes, func(a string) bool { return !strings.HasPrefix(a, "gen_ai.") }) {
 				t.Errorf("%s has the attributes %q", name, m.attributes)
