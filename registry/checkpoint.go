@@ -34,7 +34,7 @@ func (c *Client) SaveCheckpoint(ctx context.Context, r SaveCheckpointRequest) er
 	if r.WorkflowID == "" || r.StepName == "" {
 		return errors.New("registry: SaveCheckpoint: a workflow id and the name of a step are needed")
 	}
-	return c.do(ctx, call{op: "SaveCheckpoint", method: http.MethodPost, path: c.own("/checkpoints"), body: r, asks: upsert}, nil)
+	return c.do(ctx, call{op: "SaveCheckpoint", method: http.MethodPost, path: c.own("/checkpoints"), body: r, asks: upsert, minor: true}, nil)
 }
 
 // LatestCheckpoint is the step that was done last, of whichever workflow:

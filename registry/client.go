@@ -203,6 +203,7 @@ type call struct {
 	limit  int  // of the marshalled body; 0 is maxRequest
 	open   bool // no time limit but the context's
 	quiet  bool // comes at a rhythm: not traced
+	minor  bool // traced only as a part of something
 
 	params *json.RawMessage // in body: the parameters of a message, to carry the trace; nil for none
 }

@@ -18,9 +18,9 @@ import (
 const scope = "github.com/molecule-ai/workspace-runtime-go/registry"
 
 // WithTracerProvider sets where calls are traced: each is one client span with
-// its repeats as events. Heartbeats, [Client.State] and calls that only read and
-// whose context is in no trace have none: they come again and again and would
-// bury the rest. Streams of events have none either, because they have no end.
+// its repeats as events. Heartbeats and [Client.State] have none, nor, in a context
+// that is in no trace, calls that only read and [Client.SaveCheckpoint]: they come
+// again and again and would bury the rest. Streams of events have none either, because they have no end.
 // Default, and nil: nowhere.
 func WithTracerProvider(tp trace.TracerProvider) Option {
 	return optionFunc(func(s *settings) { s.tracers = tp })
@@ -50,9 +50,10 @@ func newTracing(tp trace.TracerProvider, p propagation.TextMapPropagator) tracin
 }
 
 // begin starts the span of a call, or for a quiet one none. A look at something
-// that belongs to no trace is quiet too: it is the background's, again and again.
+// or a note of it that belongs to no trace is quiet too: it is the background's,
+// again and again.
 func (c *Client) begin(ctx context.Context, k call) (context.Context, trace.Span) {
-	if k.quiet || k.asks == reads && !trace.SpanContextFromContext(ctx).IsValid() {
+	if k.quiet || (k.minor || k.asks == reads) && !trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx, trace.SpanFromContext(context.Background())
 	}
 	ctx, span := c.tracing.tracer.Start(ctx, "platform."+k.op, trace.WithSpanKind(trace.SpanKindClient))
