@@ -49,11 +49,12 @@ func (r *Runtime) serveREST(w http.ResponseWriter, req *http.Request) {
 	}
 	_ = rc.SetReadDeadline(time.Time{})
 	req.Body = io.NopCloser(bytes.NewReader(body))
-	ctx, end := r.traceREST(req)
-	defer end()
+	ctx, span := r.traceREST(req, body)
+	answer := &statusWriter{ResponseWriter: w}
+	defer func() { endREST(span, answer.status) }()
 	serveGated(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.rest.ServeHTTP(restWriter{w, rc}, req)
-	}), w, req.WithContext(ctx))
+	}), answer, req.WithContext(ctx))
 	_ = rc.SetWriteDeadline(time.Time{}) // whoever uses the connection next has none
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -216,14 +215,6 @@ func (r *Runtime) endTelemetry(ctx context.Context, shutdown func(context.Contex
 	if err := shutdown(ctx); err != nil {
 		r.log.Warn("the last of the telemetry was not sent", "error", err)
 	}
-}
-
-// traceREST starts the span of a request to the HTTP+JSON binding.
-func (r *Runtime) traceREST(req *http.Request) (context.Context, func()) {
-	ctx := r.observers.propagator().Extract(req.Context(), propagation.HeaderCarrier(req.Header))
-	ctx, span := r.observers.tracers().Tracer(scope).Start(ctx, req.Method+" "+restPath, trace.WithSpanKind(trace.SpanKindServer),
-		trace.WithAttributes(attribute.String("http.request.method", req.Method), attribute.String("a2a.dialect", "1.0")))
-	return ctx, func() { span.End() }
 }
 
 // warnUnseen says that somebody expects telemetry of a program that has none.

@@ -35,7 +35,8 @@
 //	                                 rpc.method, a2a.dialect, a2a.task.id,
 //	                                 a2a.context.id, a2a.task.state and
 //	                                 rpc.response.status_code
-//	POST /rest                       server: the same over HTTP+JSON
+//	POST /rest/message:send, ...     server: the same over HTTP+JSON, by its route,
+//	                                 with http.route and http.response.status_code
 //	invoke_agent NAME                a turn: outcome, workspace.turn.attempt,
 //	                                 a2a.task.id, a2a.context.id and what the agent
 //	                                 says of itself (gen_ai.*)

@@ -43,7 +43,7 @@ func TestEveryWayInJoinsTheTraceOfTheHeaders(t *testing.T) {
 	for name, tt := range map[string]struct{ path, body, span string }{
 		"0.3":  {"", `{"jsonrpc":"2.0","id":1,"method":"message/stream","params":{"message":{"role":"user","messageId":"a","parts":[{"kind":"text","text":"x"}]}}}`, "message/stream"},
 		"1.0":  {"/a2a", `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"role":"ROLE_USER","messageId":"b","parts":[{"text":"x"}]}}}`, "SendMessage"},
-		"REST": {"/rest/message:send", `{"message":{"role":"ROLE_USER","messageId":"c","parts":[{"text":"x"}]}}`, "POST /rest"},
+		"REST": {"/rest/message:send", `{"message":{"role":"ROLE_USER","messageId":"c","parts":[{"text":"x"}]}}`, "POST /rest/message:send"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := collect(t)
