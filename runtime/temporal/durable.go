@@ -80,9 +80,7 @@ func (d *durability) Start(ctx context.Context, ws *runtime.Workspace) error {
 	d.queue = "workspace-" + ws.ID
 	d.process = d.queue + "-" + rand.Text()
 	d.steps = newCheckpoints(ws)
-	if err := d.options(); err != nil {
-		return err
-	}
+	d.options()
 	living, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = stop
 	first, cancel := context.WithTimeout(ctx, firstPatience)
@@ -93,23 +91,25 @@ func (d *durability) Start(ctx context.Context, ws *runtime.Workspace) error {
 }
 
 // options completes those of the client.
-func (d *durability) options() error {
+func (d *durability) options() {
 	o := &d.cfg.client
 	o.Logger = log.NewStructuredLogger(d.log.With("component", "temporal"))
-	if d.cfg.codec != nil {
-		dc := o.DataConverter
-		if dc == nil {
-			dc = converter.GetDefaultDataConverter()
-		}
-		o.DataConverter = converter.NewCodecDataConverter(dc, d.cfg.codec)
+	for _, change := range d.cfg.change {
+		change(o)
+	}
+	if d.cfg.codec == nil {
+		return
+	}
+	// After the changes, which may bring a converter: it is encoded as well.
+	if o.DataConverter == nil {
+		o.DataConverter = converter.GetDefaultDataConverter()
+	}
+	o.DataConverter = converter.NewCodecDataConverter(o.DataConverter, d.cfg.codec)
+	if o.FailureConverter == nil {
 		o.FailureConverter = sdk.NewDefaultFailureConverter(sdk.DefaultFailureConverterOptions{
 			DataConverter: o.DataConverter, EncodeCommonAttributes: true,
 		})
 	}
-	for _, change := range d.cfg.change {
-		change(o)
-	}
-	return nil
 }
 
 // Dispatch places a turn, or finds it placed. A workflow that has ended although

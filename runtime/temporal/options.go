@@ -111,7 +111,8 @@ func WithRetryPolicy(p sdk.RetryPolicy) Option {
 }
 
 // WithClient lets change have the last word about the options of the client:
-// for credentials, interceptors and metrics, which have no option here.
+// for credentials, interceptors and metrics, which have no option here. A data
+// converter that it sets is encoded by [WithPayloadCodec] all the same.
 func WithClient(change func(*client.Options)) Option {
 	return optionFunc(func(c *config) { c.change = append(c.change, change) })
 }
