@@ -3,11 +3,12 @@
 //
 // Start a Temporal server, and the agent beside it:
 //
-//	temporal server start-dev --headless
+//	temporal server start-dev --headless --db-filename /tmp/temporal.db
+//	go build -o /tmp/durable-agent ./examples/durable
 //	WORKSPACE_ID=11111111-2222-4333-8444-555555555555 CONFIGS_DIR=/tmp/durable \
-//	    TEMPORAL_HOST=localhost:7233 go run ./examples/durable
+//	    TEMPORAL_HOST=localhost:7233 /tmp/durable-agent
 //
-// Send it a number, kill it with SIGKILL, start it again, and read on.
+// Send it a number, kill it (pkill -9 durable-agent), start it again, and read on.
 package main
 
 import (
