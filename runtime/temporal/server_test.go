@@ -191,7 +191,8 @@ func newHouseOf(t *testing.T, id string) *house {
 // run starts a workspace that is durable on a server.
 func (h *house) run(t *testing.T, s interface{ hostPort() string }, agent runtime.Agent, opts ...temporal.Option) *bed {
 	t.Helper()
-	return h.runWith(t, agent, temporal.Durable(append([]temporal.Option{temporal.WithHost(s.hostPort()), temporal.WithHeartbeatTimeout(time.Second)}, opts...)...))
+	return h.runWith(t, agent, temporal.Durable(append([]temporal.Option{temporal.WithHost(s.hostPort()), temporal.WithHeartbeatTimeout(time.Second),
+		temporal.WithPlaceTimeout(8 * time.Second)}, opts...)...))
 }
 
 // runWith is run with any option.
