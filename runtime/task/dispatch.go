@@ -20,13 +20,16 @@ type DispatchedTurn struct {
 // once; package temporal has an implementation.
 type Dispatcher interface {
 	// Dispatch places a turn. It is called once the turn has its slot and the
-	// store knows that it is dispatched, and again for the same turn when the
-	// process was restarted meanwhile, so it must be idempotent. nil: the turn
-	// comes back through [Engine.RunTurn], in this process or another one. An
-	// error: it is not placed, or nobody knows. It then runs here at once, and a
-	// RunTurn that comes all the same gets [ErrNotDispatched]; but a turn that
-	// was placed before may be running elsewhere, so that it is tried again until
-	// it is taken, and [Engine.Health] says so meanwhile. A call has ten seconds.
+	// store knows that it is dispatched. nil: the turn comes back through
+	// [Engine.RunTurn], in this process or another one. It is called again for
+	// the same turn while that has not come back, after 5 s and then ever more
+	// seldom, also by a process that has been started meanwhile: a turn that is
+	// placed stays as it is, and one that was lost, or was taken to be over, is
+	// placed once more. An error: it is not placed, or nobody knows. It then runs
+	// here at once, and a RunTurn that comes all the same gets [ErrNotDispatched];
+	// but a turn that was placed before may be running elsewhere, so that it is
+	// tried again until it is taken, and [Engine.Health] says so meanwhile. A call
+	// has ten seconds.
 	Dispatch(ctx context.Context, turn DispatchedTurn) error
 
 	// Cancel tells whoever has placed the turn that a caller has canceled its
@@ -41,9 +44,13 @@ type Dispatcher interface {
 type Gate interface{ Open() error }
 
 // ErrNotDispatched is returned by [Engine.RunTurn] for a turn that is not there
-// to be run: it runs or ran by itself, it has ended, or its task is unknown.
-// Nothing is left to do.
+// to be run: it runs or ran by itself, or it has ended. Nothing is left to do.
 var ErrNotDispatched = errors.New("task: the turn is not dispatched, or is over")
+
+// ErrUnknownTurn is returned by [Engine.RunTurn] for a turn of a task that is not
+// in this process's store. The dispatcher should bring it to another process, or
+// again later; a task that was forgotten long ago is in none.
+var ErrUnknownTurn = errors.New("task: this store has no such task")
 
 // FailedError is returned by [Engine.RunTurn] for a turn whose task has failed.
 // Its text does not say why, since that may be private; the cause, which may be
@@ -85,14 +92,11 @@ func (t *task) canceledTurn() (turn DispatchedTurn, ok bool) {
 // it is not taken. Once it is placed it waits for RunTurn, or for its end.
 func (e *Engine) place(ctx context.Context, cancel context.CancelCauseFunc, t *task, x *Execution) {
 	t.mu.Lock()
-	turn, adopted := t.dispatched(), t.turn.adopted
+	turn := t.dispatched()
 	t.mu.Unlock()
 	err := t.awaitStored(ctx)
-	if err == nil && !adopted {
-		err = e.dispatch(ctx, t, turn)
-	}
 	if err == nil {
-		if err = e.awaitClaim(ctx, t); err == nil {
+		if err = e.awaitClaim(ctx, t, turn); err == nil {
 			return
 		}
 	}
@@ -142,8 +146,8 @@ func (t *task) claim() bool {
 // nil says that the task has completed or asks its caller for more. Otherwise
 // the error is one of [ErrCanceled], [ErrTimeout] and *[FailedError] (the task
 // is at rest), [ErrShutdown] (the turn goes on with the next RunTurn),
-// [ErrElsewhere] (another process has taken it over), [ErrNotDispatched], or
-// that of the store.
+// [ErrElsewhere] (another process has taken it over), [ErrNotDispatched],
+// [ErrUnknownTurn], or that of the store.
 func (e *Engine) RunTurn(ctx context.Context, turn DispatchedTurn) error {
 	t, err := e.dispatchedTask(ctx, turn)
 	if err != nil {
@@ -221,7 +225,7 @@ func (e *Engine) dispatchedTask(ctx context.Context, turn DispatchedTurn) (*task
 		l.t, l.damaged, l.err = e.read(ctx, turn.TaskID)
 		switch {
 		case l.t == nil && errors.Is(l.err, ErrNotFound):
-			return nil, ErrNotDispatched
+			return nil, ErrUnknownTurn
 		case l.t == nil:
 			return nil, l.err
 		case l.t.journal.rest, !l.t.placed, l.t.inputAt != turn.Sequence:
@@ -297,10 +301,13 @@ func (e *Engine) cancelTurn(t *task, turn DispatchedTurn) {
 }
 
 // CancelTurn cancels the task of a dispatched turn, wherever it is, for a
-// dispatcher that was told to by its own users. A turn that is over is
-// [ErrNotDispatched].
+// dispatcher that was told to by its own users. A turn that is over, or whose
+// task is not in this process's store, is [ErrNotDispatched].
 func (e *Engine) CancelTurn(ctx context.Context, turn DispatchedTurn) error {
 	t, err := e.dispatchedTask(ctx, turn)
+	if errors.Is(err, ErrUnknownTurn) {
+		return ErrNotDispatched
+	}
 	if err != nil {
 		return err
 	}

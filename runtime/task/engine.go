@@ -129,9 +129,9 @@ func (e *Engine) Close() {
 	e.part()
 }
 
-// Health is nil while the store can be written to and no interrupted turn waits
-// for its [Dispatcher] to take it again, and else says what is wrong. It is for
-// a readiness check.
+// Health is nil while the store can be written to and no turn waits for its
+// [Dispatcher] to take it again, and else says what is wrong. It is for a
+// readiness check.
 func (e *Engine) Health() error {
 	if _, err := e.commits.trouble(); err != nil {
 		return err

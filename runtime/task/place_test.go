@@ -1,0 +1,124 @@
+package task_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
+)
+
+// TestAPlacedTurnThatDoesNotComeBackIsPlacedAgain: who has taken it may have lost
+// it. It does not run here by itself, and readiness says when it waits.
+func TestAPlacedTurnThatDoesNotComeBackIsPlacedAgain(t *testing.T) {
+	for name, opts := range map[string][]task.Option{
+		"alone":             nil,
+		"on a shared store": {task.WithShared(0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fickle{office: newOffice()}
+				e, kill := newDisk().live(t, echo, append(opts, task.WithDispatcher(f))...)
+				defer kill()
+				begin := time.Now()
+				id := start(t, e, send("hi")).ID
+				turn := <-f.turns
+				if again := <-f.turns; again != turn {
+					t.Errorf("%+v was placed again, want %+v", again, turn)
+				}
+				if took := time.Since(begin); took < 5*time.Second || took > 10*time.Second {
+					t.Errorf("it was placed again after %v", took)
+				}
+				synctest.Wait()
+				f.refusals.Store(1000)
+				time.Sleep(12 * time.Second)
+				wantError(t, e.Health(), errClosed, "1 turns")
+				f.refusals.Store(2)
+				<-f.turns
+				synctest.Wait()
+				if err := e.Health(); err != nil {
+					t.Errorf("unhealthy after all: %v", err)
+				}
+				if got := get(t, e, id); replyText(got) != "" {
+					t.Errorf("it ran: %q", replyText(got))
+				}
+				if err := e.RunTurn(t.Context(), turn); err != nil {
+					t.Error(err)
+				}
+				wantState(t, get(t, e, id), a2a.TaskStateCompleted)
+				time.Sleep(time.Hour)
+				if n := len(f.turns); n != 0 {
+					t.Errorf("it was placed %d times after its end", n)
+				}
+			})
+		})
+	}
+}
+
+// TestATurnThatIsBroughtWhileItCannotBePlacedAgain: readiness does not wait for
+// the dispatcher any more.
+func TestATurnThatIsBroughtWhileItCannotBePlacedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fickle{office: newOffice()}
+		e, kill := newDisk().live(t, echo, task.WithDispatcher(f))
+		defer kill()
+		start(t, e, send("hi"))
+		turn := <-f.turns
+		f.refusals.Store(1000)
+		time.Sleep(6 * time.Second)
+		wantError(t, e.Health(), errClosed)
+		if err := e.RunTurn(t.Context(), turn); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if err := e.Health(); err != nil {
+			t.Errorf("unhealthy after all: %v", err)
+		}
+	})
+}
+
+// TestAPlacedTurnThatRanElsewhereIsLetGo: the store says so, also to a process
+// that does not know of the others.
+func TestAPlacedTurnThatRanElsewhereIsLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o := newDisk(), newOffice()
+		e, kill := d.live(t, echo, task.WithDispatcher(o), task.WithLimits(task.Limits{MaxRunning: 1}))
+		defer kill()
+		start(t, e, send("hi"))
+		turn := <-o.turns
+		other, killOther := d.live(t, echo, task.WithDispatcher(newOffice()))
+		defer killOther()
+		if err := other.RunTurn(t.Context(), turn); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		next := start(t, e, send("next")).ID
+		synctest.Wait()
+		for len(o.turns) > 0 {
+			turn = <-o.turns
+		}
+		if turn.TaskID != next {
+			t.Error("it has its slot still")
+		}
+	})
+}
+
+// TestATurnOfAnotherStore: it is for who has its task.
+func TestATurnOfAnotherStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice()
+		e, kill := newDisk().live(t, echo, task.WithDispatcher(o))
+		defer kill()
+		id := start(t, e, send("hi")).ID
+		turn := <-o.turns
+		stranger, killStranger := newDisk().live(t, echo, task.WithDispatcher(newOffice()))
+		defer killStranger()
+		wantError(t, stranger.RunTurn(t.Context(), turn), task.ErrUnknownTurn)
+		if err := e.RunTurn(t.Context(), turn); err != nil {
+			t.Error(err)
+		}
+		wantState(t, get(t, e, id), a2a.TaskStateCompleted)
+	})
+}
