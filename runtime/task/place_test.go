@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,5 +121,46 @@ func TestATurnOfAnotherStore(t *testing.T) {
 			t.Error(err)
 		}
 		wantState(t, get(t, e, id), a2a.TaskStateCompleted)
+	})
+}
+
+// TestATurnThatNoProcessWaitsForIsPlacedAgain: the one that has placed it is dead,
+// or another one had it and was told to let it go, and then it was lost.
+func TestATurnThatNoProcessWaitsForIsPlacedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o, f := newDisk(), newOffice(), &fickle{office: newOffice()}
+		g := newGate()
+		dead, kill := d.live(t, echo, task.WithShared(0), task.WithDispatcher(o), task.WithResume(0))
+		e, killLast := d.live(t, g.run, task.WithShared(0), task.WithDispatcher(f), task.WithResume(0))
+		defer killLast()
+		id := start(t, dead, send("hi")).ID
+		turn := <-o.turns
+		kill()
+		for range 3 {
+			if again := <-f.turns; again != turn {
+				t.Errorf("%+v was placed again, want %+v", again, turn)
+			}
+		}
+		ctx, end := context.WithCancelCause(t.Context())
+		over := bring(ctx, e, turn)
+		<-g.begun
+		end(task.ErrShutdown)
+		wantError(t, <-over, task.ErrShutdown)
+		f.refusals.Store(1000)
+		time.Sleep(time.Minute)
+		wantError(t, e.Health(), errClosed, "1 turns")
+		f.refusals.Store(0)
+		<-f.turns
+		close(g.open)
+		if err := e.RunTurn(t.Context(), turn); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if got := get(t, e, id); replyText(got) != "before before after" {
+			t.Errorf("the reply is %q", replyText(got))
+		}
+		if err := e.Health(); err != nil {
+			t.Errorf("unhealthy after all: %v", err)
+		}
 	})
 }

@@ -62,6 +62,7 @@ type leftover struct {
 	damaged string
 	err     error
 	adopted bool // its dispatcher has sent for it
+	mine    bool // it is listed under this process
 }
 
 // compare puts what had begun before what waited, and that into the order in

@@ -60,7 +60,14 @@ type hosts struct {
 	work   sync.WaitGroup
 	beat   uint64
 	seen   map[string]sighting
-	placed map[a2a.TaskID]bool // whose interrupted turns were dispatched again
+	placed map[a2a.TaskID]placedAgain // whose turns no living process waits for
+}
+
+// placedAgain is when a turn is placed once more, unless it has come back, and
+// how long after that.
+type placedAgain struct {
+	next  time.Time
+	pause time.Duration
 }
 
 // sighting is when a process was seen to be alive. Its clock does not matter:
@@ -95,7 +102,7 @@ func (h *hosts) holder() string {
 // join makes this process known and takes up what others have left.
 func (e *Engine) join(ctx context.Context) error {
 	h := &e.hosts
-	h.seen, h.placed = map[string]sighting{}, map[a2a.TaskID]bool{}
+	h.seen, h.placed = map[string]sighting{}, map[a2a.TaskID]placedAgain{}
 	if err := e.beat(ctx); err != nil {
 		return err
 	}
@@ -170,14 +177,19 @@ func (e *Engine) sweep(ctx context.Context) error {
 	for _, entry := range open {
 		id, host := a2a.TaskID(entry.Key), string(entry.Value)
 		ids[id] = true
-		_, placed := e.hosts.placed[id]
-		switch {
-		case host == e.hosts.id:
+		again, known := e.hosts.placed[id]
+		busy := mine[id] != nil || e.alive(id) != nil
+		if host == e.hosts.id {
 			delete(mine, id)
-		case e.lives(host):
-			delete(e.hosts.placed, id)
-		case !placed && mine[id] == nil && e.alive(id) == nil:
-			left = append(left, leftover{id: id})
+		}
+		switch {
+		case busy, host != e.hosts.id && e.lives(host):
+			e.found(id)
+		case !known && host == e.hosts.id:
+			// Its turn was interrupted here, and is on its way back.
+			e.hosts.placed[id] = placedAgain{time.Now().Add(minPlaceAgain), minPlaceAgain}
+		case !known, !time.Now().Before(again.next):
+			left = append(left, leftover{id: id, mine: host == e.hosts.id})
 		}
 	}
 	for _, t := range mine {
@@ -185,8 +197,7 @@ func (e *Engine) sweep(ctx context.Context) error {
 	}
 	for id := range e.hosts.placed {
 		if !ids[id] {
-			delete(e.hosts.placed, id)
-			e.lost.found(id)
+			e.found(id)
 		}
 	}
 	for i := range left {
@@ -194,9 +205,17 @@ func (e *Engine) sweep(ctx context.Context) error {
 	}
 	slices.SortStableFunc(left, leftover.compare)
 	for _, l := range left {
-		e.adopt(ctx, l.id)
+		e.adopt(ctx, l.id, l.mine)
 	}
 	return nil
+}
+
+// found notes that a living process waits for a turn again, or that it is over.
+func (e *Engine) found(id a2a.TaskID) {
+	if _, ok := e.hosts.placed[id]; ok {
+		delete(e.hosts.placed, id)
+		e.lost.found(id)
+	}
 }
 
 // look sees who is alive.
@@ -267,8 +286,9 @@ func (e *Engine) disownIfTaken(ctx context.Context, t *task) {
 	}
 }
 
-// adopt takes up a task whose process is dead.
-func (e *Engine) adopt(ctx context.Context, id a2a.TaskID) {
+// adopt takes up a task that no living process has. One that is listed under this
+// one is only waited for: its turn was interrupted.
+func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, mine bool) {
 	release, err := e.hold(ctx, id)
 	if err != nil {
 		return
@@ -290,24 +310,27 @@ func (e *Engine) adopt(ctx context.Context, id a2a.TaskID) {
 	case l.err == nil && l.t.placed && !l.t.canceled:
 		e.dispatchAgain(ctx, l.t)
 		return
+	case mine: // the store has refused it
+		e.hosts.placed[id] = placedAgain{time.Now().Add(maxPlaceAgain), maxPlaceAgain}
+		return
 	}
 	e.recoverTask(ctx, l)
 }
 
-// dispatchAgain places a turn whose process is dead: it may have died before it
-// did.
+// dispatchAgain places a turn that no living process waits for: the one that did
+// may have died before it had placed it, and whoever has it may lose it.
 func (e *Engine) dispatchAgain(ctx context.Context, t *task) {
 	turn := t.dispatched()
 	if e.cfg.dispatcher == nil {
 		return
 	}
+	pause := max(e.hosts.placed[turn.TaskID].pause, minPlaceAgain)
 	err := protect(ctx, dispatchTimeout, turn, e.cfg.dispatcher.Dispatch)
 	if err != nil {
-		e.log.LogAttrs(ctx, slog.LevelError, "interrupted turn cannot be dispatched again, it waits until it can",
-			slog.String("task_id", string(turn.TaskID)), slog.Any("error", err))
-		e.lost.note(turn.TaskID, err)
+		e.noteLost(ctx, turn, err)
+		e.hosts.placed[turn.TaskID] = placedAgain{time.Now(), pause}
 		return
 	}
 	e.lost.found(turn.TaskID)
-	e.hosts.placed[turn.TaskID] = true
+	e.hosts.placed[turn.TaskID] = placedAgain{time.Now().Add(pause), min(2*pause, maxPlaceAgain)}
 }
