@@ -337,8 +337,10 @@ func (t *task) outcome(failure error) error {
 		return ErrCanceled
 	case t.status.State != a2a.TaskStateFailed:
 		return nil
-	case t.turn.expired != nil:
+	case errors.Is(t.turn.expired, ErrTimeout):
 		return t.turn.expired
+	case t.turn.expired != nil: // its reply was too large
+		failure = t.turn.expired
 	}
 	return &FailedError{Err: failure}
 }

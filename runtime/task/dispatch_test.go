@@ -223,17 +223,26 @@ func TestWhatRunTurnSaysOfAFailure(t *testing.T) {
 	o := newOffice()
 	secret := errors.New("the key is 123")
 	e, kill := newDisk().live(t, func(ctx context.Context, x *task.Execution) error {
-		if x.Message().Parts[0].Text() == "slow" {
+		switch x.Message().Parts[0].Text() {
+		case "slow":
 			<-ctx.Done()
 			return context.Cause(ctx)
+		case "long":
+			_, err := x.WriteText(make([]byte, 5000))
+			return err
 		}
 		return secret
-	}, task.WithDispatcher(o), task.WithTimeouts(task.Timeouts{Total: 20 * time.Millisecond}))
+	}, task.WithDispatcher(o), task.WithTimeouts(task.Timeouts{Total: 20 * time.Millisecond}), task.WithLimits(task.Limits{MaxReplyBytes: 1000}))
 	defer kill()
 	start(t, e, send("fast"))
 	err := <-bring(t.Context(), e, <-o.turns)
 	var failed *task.FailedError
 	if !errors.As(err, &failed) || !errors.Is(err, secret) || failed.Error() != "task: the turn has failed" {
+		t.Errorf("a failure is %v", err)
+	}
+	start(t, e, send("long"))
+	err = <-bring(t.Context(), e, <-o.turns)
+	if !errors.As(err, &failed) || !errors.Is(err, task.ErrReplyTooLarge) {
 		t.Errorf("a failure is %v", err)
 	}
 	start(t, e, send("slow"))
