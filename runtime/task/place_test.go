@@ -164,3 +164,22 @@ func TestATurnThatNoProcessWaitsForIsPlacedAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestAPlacedTurnRunsWhereThereIsNoDispatcher: nobody else would place it again.
+func TestAPlacedTurnRunsWhereThereIsNoDispatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o := newDisk(), newOffice()
+		dead, kill := d.live(t, echo, task.WithShared(0), task.WithDispatcher(o))
+		e, killLast := d.live(t, echo, task.WithShared(0))
+		defer killLast()
+		id := start(t, dead, send("hi")).ID
+		<-o.turns
+		kill()
+		time.Sleep(2 * task.DefaultLease)
+		got := get(t, e, id)
+		wantState(t, got, a2a.TaskStateCompleted)
+		if replyText(got) != "hi" {
+			t.Errorf("the reply is %q", replyText(got))
+		}
+	})
+}

@@ -307,7 +307,7 @@ func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, mine bool) {
 		return // it is gone, or the store fails
 	case l.err == nil && l.t.journal.rest:
 		return // it has come to rest meanwhile
-	case l.err == nil && l.t.placed && !l.t.canceled:
+	case l.err == nil && l.t.placed && !l.t.canceled && e.cfg.dispatcher != nil:
 		e.dispatchAgain(ctx, l.t)
 		return
 	case mine: // the store has refused it
@@ -321,9 +321,6 @@ func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, mine bool) {
 // may have died before it had placed it, and whoever has it may lose it.
 func (e *Engine) dispatchAgain(ctx context.Context, t *task) {
 	turn := t.dispatched()
-	if e.cfg.dispatcher == nil {
-		return
-	}
 	pause := max(e.hosts.placed[turn.TaskID].pause, minPlaceAgain)
 	err := protect(ctx, dispatchTimeout, turn, e.cfg.dispatcher.Dispatch)
 	if err != nil {
