@@ -226,7 +226,7 @@ func (e *Engine) dispatchedTask(ctx context.Context, turn DispatchedTurn) (*task
 		switch {
 		case l.t == nil && errors.Is(l.err, ErrNotFound):
 			return nil, ErrUnknownTurn
-		case l.t == nil:
+		case l.t == nil, l.err != nil && !errors.Is(l.err, errDamaged):
 			return nil, l.err
 		case l.t.journal.rest, !l.t.placed, l.t.inputAt != turn.Sequence:
 			return nil, ErrNotDispatched

@@ -353,3 +353,43 @@ func TestATurnThatWasBegunHereGoesOnHere(t *testing.T) {
 		t.Errorf("it was dispatched %d times", n)
 	}
 }
+
+// blind is a store in which events cannot be read for a time.
+type blind struct {
+	task.Store
+	on atomic.Bool
+}
+
+var errBlind = errors.New("the connection is lost")
+
+func (b *blind) Scan(ctx context.Context, r task.Range) ([]task.Entry, error) {
+	if r.Bucket == task.BucketEvents && b.on.Load() {
+		return nil, errBlind
+	}
+	return b.Store.Scan(ctx, r)
+}
+
+// TestAStoreThatCannotBeReadIsNoEndOfATurn: the dispatcher has to bring it again.
+func TestAStoreThatCannotBeReadIsNoEndOfATurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o := newDisk(), newOffice()
+		e, kill := d.live(t, echo, task.WithShared(0), task.WithDispatcher(o))
+		defer kill()
+		id := start(t, e, send("hi")).ID
+		turn := <-o.turns
+		b := &blind{Store: d.Memory}
+		other, err := task.Open(t.Context(), b, echo, task.WithShared(0), task.WithDispatcher(newOffice()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		b.on.Store(true)
+		wantError(t, other.RunTurn(t.Context(), turn), errBlind)
+		b.on.Store(false)
+		if err := other.RunTurn(t.Context(), turn); err != nil {
+			t.Error(err)
+		}
+		wantState(t, get(t, other, id), a2a.TaskStateCompleted)
+		drain(t, other)
+	})
+}
