@@ -232,7 +232,9 @@ func (e *Engine) dispatchedTask(ctx context.Context, turn DispatchedTurn) (*task
 			return nil, ErrNotDispatched
 		}
 		l.adopted = true
-		e.recoverTask(ctx, l)
+		if e.recoverTask(ctx, l) {
+			return nil, ErrShutdown
+		}
 		t = l.t
 	}
 	t.mu.Lock()

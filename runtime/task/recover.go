@@ -141,8 +141,9 @@ func (e *Engine) count(ctx context.Context) error {
 	return nil
 }
 
-// recoverTask goes on with one task, or brings it to an end.
-func (e *Engine) recoverTask(ctx context.Context, l leftover) {
+// recoverTask goes on with one task, or brings it to an end. An engine that drains
+// does nothing with it.
+func (e *Engine) recoverTask(ctx context.Context, l leftover) (drains bool) {
 	id, t, damaged, err := l.id, l.t, l.damaged, l.err
 	if t == nil || t.journal.last() == 0 {
 		// Nothing is left that could be shown to anybody.
@@ -158,6 +159,9 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) {
 	defer e.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if e.draining {
+		return true
+	}
 	t.saved.open = true
 	switch {
 	case err != nil:
@@ -190,6 +194,7 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) {
 		t.turn.adopted = l.adopted
 		e.enqueue(t, context.Background(), t.input.metadata)
 	}
+	return false
 }
 
 // revive makes a task live that was read from the store. Both mutexes are held.
