@@ -30,7 +30,8 @@ type RunFunc func(ctx context.Context, x *Execution) error
 // It starts one goroutine for each turn that runs and one while there is
 // something to write to the store, for which [Engine.Drain] waits, and one for
 // each target of push notifications while there is something to tell, for which
-// [Engine.Close] waits. Where [Limits] have an age there is one more until Close.
+// [Engine.Close] waits. Where [Limits] have an age there is one more until Close,
+// and on a shared store there are two.
 type Engine struct {
 	run     RunFunc
 	log     *slog.Logger

@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,5 +182,44 @@ func TestAPlacedTurnRunsWhereThereIsNoDispatcher(t *testing.T) {
 		if replyText(got) != "hi" {
 			t.Errorf("the reply is %q", replyText(got))
 		}
+	})
+}
+
+// stuck is a dispatcher that does not answer once it is, and refuses before.
+type stuck struct{ on atomic.Bool }
+
+func (s *stuck) Dispatch(ctx context.Context, _ task.DispatchedTurn) error {
+	if s.on.Load() {
+		<-ctx.Done()
+	}
+	return errClosed
+}
+
+func (*stuck) Cancel(context.Context, task.DispatchedTurn) error { return nil }
+
+// TestAProcessStaysAliveWhileItsDispatcherDoesNotAnswer: it is not robbed of what
+// it runs while it looks after what the dead have left.
+func TestAProcessStaysAliveWhileItsDispatcherDoesNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o, s, g := newDisk(), newOffice(), &stuck{}, newGate()
+		dead, kill := d.live(t, echo, task.WithShared(0), task.WithDispatcher(o))
+		for range 2 {
+			start(t, dead, send("placed"))
+			<-o.turns
+		}
+		e, killLiving := d.live(t, g.run, task.WithShared(0), task.WithDispatcher(s))
+		defer killLiving()
+		id := start(t, e, send("mine")).ID
+		<-g.begun
+		_, killOther := d.live(t, echo, task.WithShared(0), task.WithDispatcher(newOffice()))
+		defer killOther()
+		synctest.Wait()
+		s.on.Store(true)
+		kill()
+		time.Sleep(time.Minute)
+		wantState(t, get(t, e, id), a2a.TaskStateWorking)
+		close(g.open)
+		synctest.Wait()
+		wantState(t, get(t, e, id), a2a.TaskStateCompleted)
 	})
 }

@@ -52,13 +52,14 @@ func WithShared(lease time.Duration) Option {
 	return optionFunc(func(c *config) { c.lease = lease })
 }
 
-// hosts is what a process knows of those it shares the store with. All but the
-// first two are used by one goroutine.
+// hosts is what a process knows of those it shares the store with.
 type hosts struct {
 	id     string        // of this one; empty where nobody else writes to the store
 	turns  atomic.Uint64 // it has had
+	silent atomic.Bool   // it cannot say that it is alive
 	work   sync.WaitGroup
-	beat   uint64
+	beat   uint64 // of stayAlive
+	// Of keepUp.
 	seen   map[string]sighting
 	placed map[a2a.TaskID]placedAgain // whose turns no living process waits for
 }
@@ -106,6 +107,7 @@ func (e *Engine) join(ctx context.Context) error {
 	if err := e.beat(ctx); err != nil {
 		return err
 	}
+	h.work.Go(e.stayAlive)
 	if err := e.sweep(ctx); err != nil {
 		return err
 	}
@@ -124,12 +126,36 @@ func (e *Engine) part() {
 	_ = e.store.Commit(ctx, []Op{{Kind: Delete, Bucket: BucketHosts, Key: e.hosts.id}}) // else the lease ends by itself
 }
 
-// keepUp is alive until Close, and looks whether the others are.
+// stayAlive says until Close that this process is alive, and does nothing else:
+// what else there is to do may take longer than the lease.
+func (e *Engine) stayAlive() {
+	e.eachBeat(e.beat, "the shared store cannot be written to, other processes may take over what runs here")
+}
+
+// keepUp looks until Close whether the others are alive.
 func (e *Engine) keepUp() {
+	counted := time.Now()
+	e.eachBeat(func(ctx context.Context) error {
+		if e.hosts.silent.Load() {
+			return nil // it would take over what it cannot keep
+		}
+		err := e.sweep(ctx)
+		if err == nil && time.Since(counted) > recountEvery {
+			counted = time.Now()
+			if err = e.count(ctx); err == nil {
+				e.prune(ctx)
+			}
+		}
+		return err
+	}, "the shared store cannot be used, what other processes have left is not taken over")
+}
+
+// eachBeat calls do a few times in each lease, until Close, and says when it
+// begins to fail.
+func (e *Engine) eachBeat(do func(ctx context.Context) error, failure string) {
 	ctx := e.commits.ctx
 	tick := time.NewTicker(max(e.cfg.lease/beatsPerLease, time.Millisecond))
 	defer tick.Stop()
-	counted := time.Now()
 	failing := false
 	for {
 		select {
@@ -137,18 +163,9 @@ func (e *Engine) keepUp() {
 		case <-ctx.Done():
 			return
 		}
-		err := e.beat(ctx)
-		if err == nil {
-			err = e.sweep(ctx)
-		}
-		if err == nil && time.Since(counted) > recountEvery {
-			counted = time.Now()
-			if err = e.count(ctx); err == nil {
-				e.prune(ctx)
-			}
-		}
+		err := do(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			e.log.LogAttrs(ctx, slog.LevelError, "the shared store cannot be used, other processes may take over what runs here", slog.Any("error", err))
+			e.log.LogAttrs(ctx, slog.LevelError, failure, slog.Any("error", err))
 		}
 		failing = err != nil
 	}
@@ -158,7 +175,9 @@ func (e *Engine) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.lease)
 	defer cancel()
 	e.hosts.beat++
-	return e.store.Commit(ctx, []Op{{Kind: Put, Bucket: BucketHosts, Key: e.hosts.id, Value: mustJSON(life{e.hosts.beat, e.cfg.lease})}})
+	err := e.store.Commit(ctx, []Op{{Kind: Put, Bucket: BucketHosts, Key: e.hosts.id, Value: mustJSON(life{e.hosts.beat, e.cfg.lease})}})
+	e.hosts.silent.Store(err != nil)
+	return err
 }
 
 // sweep looks through what is not at rest: what others have taken from here, and
