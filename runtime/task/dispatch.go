@@ -223,13 +223,19 @@ func (e *Engine) dispatchedTask(ctx context.Context, turn DispatchedTurn) (*task
 	if t == nil {
 		l := leftover{id: turn.TaskID}
 		l.t, l.damaged, l.err = e.read(ctx, turn.TaskID)
-		switch {
-		case l.t == nil && errors.Is(l.err, ErrNotFound):
-			return nil, ErrUnknownTurn
-		case l.t == nil, l.err != nil && !errors.Is(l.err, errDamaged):
-			return nil, l.err
-		case l.t.journal.rest, !l.t.placed, l.t.inputAt != turn.Sequence:
-			return nil, ErrNotDispatched
+		if err := l.refuses(turn); err != nil {
+			return nil, err
+		}
+		if l.err == nil {
+			if l, err = e.takeOver(l.t, false); errors.Is(err, ErrConflict) {
+				return nil, ErrElsewhere
+			}
+			if err == nil {
+				err = l.refuses(turn)
+			}
+			if err != nil {
+				return nil, err
+			}
 		}
 		l.adopted = true
 		if e.recoverTask(ctx, l) {
@@ -263,6 +269,19 @@ func (e *Engine) dispatchedTask(ctx context.Context, turn DispatchedTurn) (*task
 		return nil, ErrElsewhere
 	}
 	return nil, ErrNotDispatched
+}
+
+// refuses says why a turn of the task is not run.
+func (l leftover) refuses(turn DispatchedTurn) error {
+	switch {
+	case l.t == nil && errors.Is(l.err, ErrNotFound):
+		return ErrUnknownTurn
+	case l.t == nil, l.err != nil && !errors.Is(l.err, errDamaged):
+		return l.err
+	case l.t.journal.rest, !l.t.placed, l.t.inputAt != turn.Sequence:
+		return ErrNotDispatched
+	}
+	return nil
 }
 
 // interrupted ends a dispatched turn whose RunTurn has been ended.

@@ -306,7 +306,8 @@ func (e *Engine) disownIfTaken(ctx context.Context, t *task) {
 }
 
 // adopt takes up a task that no living process has. One that is listed under this
-// one is only waited for: its turn was interrupted.
+// one is only waited for: its turn was interrupted. That of one which was taken to
+// be canceled is not.
 func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, mine bool) {
 	release, err := e.hold(ctx, id)
 	if err != nil {
@@ -329,7 +330,7 @@ func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, mine bool) {
 	case l.err == nil && l.t.placed && !l.t.canceled && e.cfg.dispatcher != nil:
 		e.dispatchAgain(ctx, l.t)
 		return
-	case mine: // the store has refused it
+	case mine && (l.err != nil || !l.t.canceled): // the store has refused it
 		e.hosts.placed[id] = placedAgain{time.Now().Add(maxPlaceAgain), maxPlaceAgain}
 		return
 	}
