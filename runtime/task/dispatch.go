@@ -27,9 +27,10 @@ type Dispatcher interface {
 	// placed stays as it is, and one that was lost, or was taken to be over, is
 	// placed once more. An error: it is not placed, or nobody knows. It then runs
 	// here at once, and a RunTurn that comes all the same gets [ErrNotDispatched];
-	// but a turn that was placed before may be running elsewhere, so that it is
-	// tried again until it is taken, and [Engine.Health] says so meanwhile. A call
-	// has ten seconds.
+	// but a turn that was placed before may be running elsewhere, and none may run
+	// here while the dispatcher is a [Gate] that is closed: that is tried again
+	// until it is taken, and [Engine.Health] says so meanwhile. A call has ten
+	// seconds.
 	Dispatch(ctx context.Context, turn DispatchedTurn) error
 
 	// Cancel tells whoever has placed the turn that a caller has canceled its
@@ -38,9 +39,11 @@ type Dispatcher interface {
 	Cancel(ctx context.Context, turn DispatchedTurn) error
 }
 
-// Gate is for a [Dispatcher] that may have no room: while Open returns an error
-// new messages are refused with it. Its text is read by callers; for the
-// transport there should be a sentinel of package a2a in it.
+// Gate is for a [Dispatcher] that may have no room, or that all turns must go
+// through: while Open returns an error new messages are refused with it, and a
+// turn that was let in before and that Dispatch does not take waits until it
+// does, instead of running here. The text is read by callers; for the transport
+// there should be a sentinel of package a2a in it.
 type Gate interface{ Open() error }
 
 // ErrNotDispatched is returned by [Engine.RunTurn] for a turn that is not there

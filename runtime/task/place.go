@@ -19,7 +19,7 @@ const (
 	maxPlaceAgain    = 40 * time.Second
 )
 
-// lostTurns are those that may be placed somewhere and cannot be placed again.
+// lostTurns are those that cannot be placed and must not run here.
 type lostTurns struct {
 	mu     sync.Mutex
 	errors map[a2a.TaskID]error
@@ -29,7 +29,7 @@ func (l *lostTurns) trouble() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, err := range l.errors {
-		return fmt.Errorf("task: %d turns cannot be dispatched again: %w", len(l.errors), err)
+		return fmt.Errorf("task: %d turns cannot be dispatched: %w", len(l.errors), err)
 	}
 	return nil
 }
@@ -55,7 +55,8 @@ func (l *lostTurns) found(id a2a.TaskID) {
 // awaitClaim places a turn and waits until somebody runs it here, or its context
 // ends. Who has taken it may lose it, or bring it to a process that does not know
 // its task, so it is placed again while it does not come back. It cannot run here
-// by then, since it may be running elsewhere: that is seen in the store.
+// by then, since it may be running elsewhere: that is seen in the store. Nor may
+// it while a [Gate] is closed.
 func (e *Engine) awaitClaim(ctx context.Context, t *task, turn DispatchedTurn) error {
 	t.mu.Lock()
 	claimed, again := t.turn.claimed, t.turn.again || t.turn.adopted
@@ -78,7 +79,7 @@ func (e *Engine) awaitClaim(ctx context.Context, t *task, turn DispatchedTurn) e
 				e.lost.found(turn.TaskID)
 				again, next = true, time.Now().Add(pause)
 				pause, retry = min(2*pause, maxPlaceAgain), minDispatchRetry
-			case !again, ctx.Err() != nil:
+			case ctx.Err() != nil, !again && e.gate() == nil:
 				return err
 			default:
 				e.noteLost(ctx, turn, err)
@@ -97,10 +98,18 @@ func (e *Engine) awaitClaim(ctx context.Context, t *task, turn DispatchedTurn) e
 	}
 }
 
+// gate says why the dispatcher takes nothing, nil when it does or has no [Gate].
+func (e *Engine) gate() error {
+	if gate, ok := e.cfg.dispatcher.(Gate); ok {
+		return gate.Open()
+	}
+	return nil
+}
+
 // noteLost says once of a turn that it waits for its dispatcher.
 func (e *Engine) noteLost(ctx context.Context, turn DispatchedTurn, err error) {
 	if e.lost.note(turn.TaskID, err) {
-		e.log.LogAttrs(ctx, slog.LevelError, "turn cannot be dispatched again, it waits until it can",
+		e.log.LogAttrs(ctx, slog.LevelError, "turn cannot be dispatched, it waits until it can",
 			slog.String("task_id", string(turn.TaskID)), slog.Any("error", err))
 	}
 }

@@ -223,3 +223,81 @@ func TestAProcessStaysAliveWhileItsDispatcherDoesNotAnswer(t *testing.T) {
 		wantState(t, get(t, e, id), a2a.TaskStateCompleted)
 	})
 }
+
+// guarded is a fickle office that is closed from the first refusal on.
+type guarded struct {
+	fickle
+	shut atomic.Bool
+}
+
+func (g *guarded) Dispatch(ctx context.Context, turn task.DispatchedTurn) error {
+	err := g.fickle.Dispatch(ctx, turn)
+	g.shut.Store(err != nil)
+	return err
+}
+
+func (g *guarded) Open() error {
+	if g.shut.Load() {
+		return a2a.NewError(a2a.ErrServerError, "closed for now")
+	}
+	return nil
+}
+
+// TestNoTurnRunsHereWhileTheGateIsClosed: also one that was let in before.
+func TestNoTurnRunsHereWhileTheGateIsClosed(t *testing.T) {
+	begin := func(t *testing.T) (d *disk, g *guarded, e *task.Engine, kill func(), id a2a.TaskID) {
+		d, g = newDisk(), &guarded{fickle: fickle{office: newOffice()}}
+		g.refusals.Store(1000)
+		e, kill = d.live(t, echo, task.WithDispatcher(g))
+		id = start(t, e, send("hi")).ID
+		time.Sleep(time.Minute)
+		wantState(t, get(t, e, id), a2a.TaskStateWorking)
+		wantError(t, e.Health(), errClosed, "1 turns")
+		return d, g, e, kill, id
+	}
+	t.Run("until it opens", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, g, e, kill, id := begin(t)
+			defer kill()
+			g.refusals.Store(0)
+			turn := <-g.turns
+			synctest.Wait()
+			if err := e.Health(); err != nil {
+				t.Errorf("unhealthy after all: %v", err)
+			}
+			if err := e.RunTurn(t.Context(), turn); err != nil {
+				t.Error(err)
+			}
+			wantState(t, get(t, e, id), a2a.TaskStateCompleted)
+		})
+	})
+	t.Run("until it is canceled", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			_, _, e, kill, id := begin(t)
+			defer kill()
+			got, err := cancel(t.Context(), e, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantState(t, got, a2a.TaskStateCanceled)
+			synctest.Wait()
+			if err := e.Health(); err != nil {
+				t.Errorf("unhealthy after all: %v", err)
+			}
+		})
+	})
+	t.Run("until the process ends", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d, g, e, kill, id := begin(t)
+			drain(t, e)
+			kill()
+			g.refusals.Store(0)
+			e, kill = d.live(t, echo, task.WithDispatcher(g))
+			defer kill()
+			if err := e.RunTurn(t.Context(), <-g.turns); err != nil {
+				t.Error(err)
+			}
+			wantState(t, get(t, e, id), a2a.TaskStateCompleted)
+		})
+	})
+}
