@@ -120,7 +120,7 @@ func (e *Engine) beginCancel(t *task) (*task, <-chan struct{}, context.CancelCau
 		e.live[t.info.TaskID] = t
 		e.finish(t, a2a.TaskStateCanceled, "")
 		return t, t.turn.done, nil
-	case e.dequeue(t):
+	case e.dequeue(t, outcomeCanceled):
 		t.canceled = true
 		e.finish(t, a2a.TaskStateCanceled, "")
 		return t, done, nil

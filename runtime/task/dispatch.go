@@ -104,7 +104,7 @@ func (e *Engine) place(ctx context.Context, cancel context.CancelCauseFunc, t *t
 		}
 	}
 	t.mu.Lock()
-	mine := t.claim()
+	mine := e.claim(ctx, t)
 	here := mine && ctx.Err() == nil && t.journal.left == nil
 	if here {
 		t.placed = false
@@ -126,12 +126,13 @@ func (e *Engine) place(ctx context.Context, cancel context.CancelCauseFunc, t *t
 
 // claim takes the one right to run the task's placed turn, and reports whether
 // it was there to take. The task's mutex is held.
-func (t *task) claim() bool {
+func (e *Engine) claim(ctx context.Context, t *task) bool {
 	select {
 	case <-t.turn.claimed:
 		return false
 	default:
 		close(t.turn.claimed)
+		e.tell.queued.Add(ctx, -1)
 		return true
 	}
 }
@@ -184,7 +185,7 @@ func (e *Engine) RunTurn(ctx context.Context, turn DispatchedTurn) error {
 	}
 	e.turns.Add(1) // while place still counts, so that Drain waits for both
 	defer e.turns.Done()
-	t.claim()
+	e.claim(run, t)
 	t.attempt++
 	x.attempt, x.written = t.attempt, t.journal.text.String()
 	e.commits.mark(t)
@@ -305,7 +306,7 @@ func (e *Engine) interrupted(ctx context.Context, t *task, turn DispatchedTurn) 
 	if t.turn.cancel != nil {
 		t.turn.cancel(ErrShutdown)
 		e.bound(t, ErrShutdown)
-	} else if e.dequeue(t) {
+	} else if e.dequeue(t, outcomeInterrupted) {
 		e.leaveLocked(t, ErrShutdown)
 	}
 	return ErrShutdown

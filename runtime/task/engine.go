@@ -202,7 +202,7 @@ func (e *Engine) leave(t *task, why error) {
 	defer t.mu.Unlock()
 	e.leaveLocked(t, why)
 	if e.shared() {
-		e.dequeue(t)
+		e.dequeue(t, outcomeOf(verdict{left: true, refused: why}, nil))
 	}
 }
 

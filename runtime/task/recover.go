@@ -163,6 +163,7 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) (drains bool) {
 		return true
 	}
 	t.saved.open = true
+	rested := t.journal.rest
 	switch {
 	case err != nil:
 		e.log.LogAttrs(ctx, slog.LevelError, "a task that was running is damaged in the store",
@@ -193,6 +194,9 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) (drains bool) {
 		e.revive(t)
 		t.turn.adopted = l.adopted
 		e.enqueue(t, context.Background(), t.input.metadata)
+	}
+	if t.journal.rest && !rested {
+		e.tell.unbegun(ctx, outcomeOf(verdict{state: t.status.State}, nil))
 	}
 	return false
 }
