@@ -327,7 +327,7 @@ func (c *chaos) brought(turn task.DispatchedTurn, err error) (over bool) {
 		return true
 	case errors.As(err, &failed):
 		c.t.Errorf("RunTurn: %v: %v", err, failed.Err)
-	case errors.Is(err, task.ErrShutdown), errors.Is(err, task.ErrElsewhere), errors.Is(err, task.ErrBusy), errors.Is(err, errDead):
+	case errors.Is(err, task.ErrShutdown), errors.Is(err, task.ErrElsewhere), errors.Is(err, task.ErrBusy), errors.Is(err, errDead), errors.Is(err, errFull):
 	default:
 		c.t.Errorf("RunTurn: %v", err)
 	}
