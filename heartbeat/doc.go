@@ -91,6 +91,11 @@
 // id, after a rest, and a result is given up after some attempts: the log and the
 // user are told. A turn that could not begin ([ErrNotTaken]) is no attempt.
 //
+// More may end between two looks than the list has, and a delegation may have left
+// it when it ends. Then, and once at the start, the Inbox reads the same rows from
+// GET /workspaces/{id}/activity, the newest 500. What lies beyond those is lost,
+// and an error in the log.
+//
 // The first look ever is the baseline: what has ended by then is history. What
 // ends between the first boot and the first look that succeeds is history too;
 // nobody can tell the two apart. Only rows with this workspace as their source

@@ -25,4 +25,5 @@ func (b *Inbox) AroundSave(before, after func() error) {
 var (
 	NoticeOf    = noticeOf
 	DecodeInbox = decodeInbox
+	RowOf       = rowOf
 )

@@ -71,7 +71,7 @@ type InboxConfig struct {
 	// Quiet leaves the workspace's user unnotified.
 	Quiet bool
 	// Interval is the time between two looks at the list, a tenth more or less.
-	// A look may take a third of it, at most 10 s. Zero: [DefaultInboxInterval].
+	// Each call of a look may take a third of it, at most 10 s. Zero: [DefaultInboxInterval].
 	Interval time.Duration
 	// Attempts is how many turns a result is worth before it is given up. Zero:
 	// [DefaultInboxAttempts].
@@ -117,6 +117,8 @@ type Inbox struct {
 
 	nudges    nudges               // these belong to the goroutine that looks
 	unsettled map[string]time.Time // completed without a result row, since when
+	open      map[string]bool      // delegations whose end is still to be seen
+	deep      time.Time            // when all was read that the platform shows
 	foreign   map[string]bool      // rows of others that were warned of
 }
 

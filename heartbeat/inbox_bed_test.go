@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -69,11 +70,18 @@ func (l *ledger) RoundTrip(req *http.Request) (*http.Response, error) {
 			l.looks++
 			newest := slices.Clone(l.rows[max(0, len(l.rows)-50):])
 			slices.Reverse(newest)
+			for i, d := range newest {
+				if len(d.ResponsePreview) > 300 {
+					newest[i].ResponsePreview = d.ResponsePreview[:300] + "..."
+				}
+			}
 			if newest == nil {
 				newest = []registry.Delegation{}
 			}
 			raw, _ := json.Marshal(newest)
 			a.body = string(raw)
+		case op == "activity":
+			a.body = l.activity(req.URL.Query().Get("type"), req.URL.Query().Get("limit"))
 		case op == "notify":
 			var m struct{ Message string }
 			_ = json.Unmarshal(body, &m)
@@ -86,6 +94,35 @@ func (l *ledger) RoundTrip(req *http.Request) (*http.Response, error) {
 		header.Set("Retry-After", fmt.Sprint(a.retryAfter))
 	}
 	return &http.Response{StatusCode: a.status, Header: header, Body: io.NopCloser(strings.NewReader(a.body)), Request: req}, nil
+}
+
+// activity is the other list that has the rows, with all of an answer and the
+// delegation's id inside the bodies.
+func (l *ledger) activity(kind, limit string) string {
+	most, _ := strconv.Atoi(limit)
+	entries := []map[string]any{}
+	for _, d := range slices.Backward(l.rows) {
+		if kind != "delegation" || len(entries) == min(most, 500) {
+			break
+		}
+		e := map[string]any{
+			"id": d.ID, "workspace_id": bedID, "activity_type": d.Type, "method": "delegate", "source_id": d.SourceID, "target_id": d.TargetID,
+			"summary": d.Summary, "status": d.Status, "error_detail": d.Error, "duration_ms": nil, "created_at": d.CreatedAt,
+		}
+		switch body := map[string]any{"delegation_id": d.DelegationID}; {
+		case d.ResponsePreview != "":
+			body["text"] = d.ResponsePreview
+			e["method"], e["response_body"] = "delegate_result", body
+		case d.DelegationID == "": // the result of a failed one
+			e["method"] = "delegate_result"
+		default:
+			body["task"] = "work"
+			e["request_body"] = body
+		}
+		entries = append(entries, e)
+	}
+	raw, _ := json.Marshal(entries)
+	return string(raw)
 }
 
 // add writes a row and returns its place.
@@ -112,6 +149,30 @@ func (l *ledger) set(i int, f func(d *registry.Delegation)) {
 func (l *ledger) completed(id, answer string) {
 	l.add(registry.Delegation{DelegationID: id, TargetID: "target", Status: "completed", Summary: "Delegating to target"})
 	l.add(registry.Delegation{DelegationID: id, TargetID: "target", Status: "completed", Summary: "Delegation completed (" + answer + ")", ResponsePreview: answer})
+}
+
+// failed ends the delegations at these places as the platform does: the
+// delegating row says so, and a result row without an id is added.
+func (l *ledger) failed(places ...int) {
+	for _, i := range places {
+		l.set(i, func(d *registry.Delegation) { d.Status, d.Error = registry.DelegationFailed, "unreachable" })
+		l.add(registry.Delegation{TargetID: "target", Status: registry.DelegationFailed, Summary: "Delegation failed", Error: "unreachable"})
+	}
+}
+
+// begun writes the delegating rows of delegations that run.
+func (l *ledger) begun(ids ...string) (places []int) {
+	for _, id := range ids {
+		places = append(places, l.add(registry.Delegation{DelegationID: id, TargetID: "target", Status: registry.DelegationDispatched, Summary: "Delegating to target"}))
+	}
+	return places
+}
+
+// asked is how often an operation was called.
+func (l *ledger) asked(op string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.nth[op]
 }
 
 func (l *ledger) messages() []string {

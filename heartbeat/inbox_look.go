@@ -2,6 +2,7 @@ package heartbeat
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -73,50 +74,24 @@ func (b *Inbox) lookOnce(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	found := b.fold(rows)
-	wait := b.cfg.Interval - b.cfg.Interval/10 + time.Duration(b.random()*float64(b.cfg.Interval/5))
-
-	b.mu.Lock()
-	based, floor := b.state.Based, b.state.Floor
-	var fresh []*ending
-	now := time.Now()
-	unsettled := map[string]time.Time{}
-	for _, e := range found {
-		id := e.result.DelegationID
-		if b.state.Done.has(id) || b.state.waiting(id) >= 0 || e.at.Before(floor) {
-			continue
-		}
-		if based && !e.settled {
-			since, seen := b.unsettled[id]
-			if !seen {
-				since = now
-			}
-			if left := settling - now.Sub(since); left > 0 {
-				unsettled[id] = since
-				wait = min(wait, left)
-				continue
-			}
-		}
-		fresh = append(fresh, e)
-	}
-	b.unsettled = unsettled
-	room := maxWaiting - len(b.state.Waiting)
-	b.mu.Unlock()
-
+	view := b.reach(ctx, rows)
+	found := b.fold(view.rows)
+	based, fresh, wait := b.sift(found, view)
 	if !based {
-		return wait, b.change(ctx, func(s *inboxState) { s.baseline(rows, fresh) })
+		err = b.change(ctx, func(s *inboxState) {
+			s.baseline(view.rows, fresh)
+			s.see(view)
+		})
+		return wait, errors.Join(err, view.err)
 	}
 	if len(fresh) == 0 {
-		return wait, nil
-	}
-	if len(fresh) > room {
-		b.log.Error("too many results wait for the agent, the newest are left with the platform, which forgets them in time",
-			slog.Int("waiting", maxWaiting), slog.Int("left", len(fresh)-room), slog.String("do", "see why the agent does not answer"))
-		if fresh = fresh[:room]; room == 0 {
-			return wait, nil
-		}
+		b.mu.Lock()
+		b.state.see(view) // it goes into the file with the next change
+		b.mu.Unlock()
+		return wait, view.err
 	}
 	err = b.change(ctx, func(s *inboxState) {
+		s.see(view)
 		for _, e := range fresh {
 			id := e.result.DelegationID
 			if s.Done.has(id) || s.waiting(id) >= 0 {
@@ -133,7 +108,51 @@ func (b *Inbox) lookOnce(ctx context.Context) (time.Duration, error) {
 	}
 	poke(b.hand)
 	poke(b.tell)
-	return wait, nil
+	return wait, view.err
+}
+
+// sift picks what is to be taken in, and says when to look again and whether the
+// first look was had before.
+func (b *Inbox) sift(found []*ending, v view) (based bool, fresh []*ending, wait time.Duration) {
+	wait = b.cfg.Interval - b.cfg.Interval/10 + time.Duration(b.random()*float64(b.cfg.Interval/5))
+	unsettled, open := map[string]time.Time{}, map[string]bool{}
+	now := time.Now()
+	b.mu.Lock()
+	based = b.state.Based
+	for _, e := range found {
+		id := e.result.DelegationID
+		if b.state.Done.has(id) || b.state.waiting(id) >= 0 || e.at.Before(b.state.Floor) {
+			continue
+		}
+		if e.result.Status == "" {
+			open[id] = true
+			continue
+		}
+		if based && !e.settled {
+			since, seen := b.unsettled[id]
+			if !seen {
+				since = now
+			}
+			if left := settling - now.Sub(since); left > 0 {
+				unsettled[id], open[id] = since, true
+				wait = min(wait, left)
+				continue
+			}
+		}
+		fresh = append(fresh, e)
+	}
+	room := maxWaiting - len(b.state.Waiting)
+	b.mu.Unlock()
+	b.keepOpen(open, unsettled, found, v)
+	if based && len(fresh) > room {
+		b.log.Error("too many results wait for the agent, the newest are left with the platform, which forgets them in time",
+			slog.Int("waiting", maxWaiting), slog.Int("left", len(fresh)-room), slog.String("do", "see why the agent does not answer"))
+		for _, e := range fresh[room:] {
+			b.open[e.result.DelegationID] = true
+		}
+		fresh = fresh[:room]
+	}
+	return based, fresh, wait
 }
 
 // baseline is the first look: what has ended is history, and so is all that the
@@ -151,9 +170,9 @@ func (s *inboxState) baseline(rows []registry.Delegation, ended []*ending) {
 	s.trim()
 }
 
-// ending is a delegation that has ended, put together from its rows.
+// ending is how a delegation has ended, put together from its rows.
 type ending struct {
-	result  Result
+	result  Result    // without a status: it has not
 	at      time.Time // of its newest row
 	rows    int
 	settled bool // nothing more is to be expected
@@ -187,7 +206,6 @@ func (b *Inbox) fold(rows []registry.Delegation) []*ending {
 		e.add(d)
 	}
 	b.foreign = foreign
-	all = slices.DeleteFunc(all, func(e *ending) bool { return e.result.Status == "" })
 	slices.SortStableFunc(all, func(x, y *ending) int { return x.at.Compare(y.at) })
 	return all
 }

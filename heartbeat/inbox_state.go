@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Bounds of what an Inbox keeps. The platform lists 50 rows, so the marks reach
-// back far behind anything it can show.
+// Bounds of what an Inbox keeps. The platform shows 500 rows at most, so the
+// marks reach back behind anything it can show.
 const (
-	maxDone    = 300
+	maxDone    = 600
 	maxWaiting = 1000
 )
 
@@ -18,6 +18,7 @@ type inboxState struct {
 	Workspace string     `json:"workspace"`
 	Based     bool       `json:"based"` // the first look has been had
 	Floor     time.Time  `json:"floor"` // rows older than this are history
+	Seen      time.Time  `json:"seen"`  // the newest row of the newest look
 	Done      marks      `json:"done"`  // results the agent has had, or never will
 	Waiting   []*waiting `json:"waiting,omitempty"`
 	Notices   []*notice  `json:"notices,omitempty"`

@@ -212,7 +212,7 @@ var endpoints = []endpoint{
 		return drain(c.DownloadFile(ctx, "/workspace/x", 0))
 	}},
 	{"DownloadPlugin", "GET", "/workspaces/" + ownID + "/plugins/lint/download", false, `an archive`, func(ctx context.Context, c *registry.Client) error {
-		return drain(c.DownloadPlugin(ctx, "lint", 0))
+		return drain(c.DownloadPlugin(ctx, "lint", "", 0))
 	}},
 }
 

@@ -245,10 +245,12 @@ func (c *Client) DownloadFile(ctx context.Context, path string, most int64) (*Do
 }
 
 // DownloadPlugin opens the archive of a plugin, a gzipped tar: GET
-// /workspaces/{id}/plugins/{name}/download. It is bounded as
-// [Client.DownloadFile] is; most 0 is 100 MiB, the platform's own limit. The
-// platform sends no checksum.
-func (c *Client) DownloadPlugin(ctx context.Context, name string, most int64) (*Download, error) {
+// /workspaces/{id}/plugins/{name}/download. source is where the platform takes it
+// from, a URL in one of the platform's schemes: it answers 400 to another one, and
+// 422 to one of GitHub without a pinned reference. Empty is "local://NAME", what
+// the platform has itself. The call is bounded as [Client.DownloadFile] is; most 0
+// is 100 MiB, the platform's own limit. The platform sends no checksum.
+func (c *Client) DownloadPlugin(ctx context.Context, name, source string, most int64) (*Download, error) {
 	if err := checkSegment("plugin", name); err != nil {
 		return nil, fmt.Errorf("registry: DownloadPlugin: %w", err)
 	}
@@ -256,7 +258,7 @@ func (c *Client) DownloadPlugin(ctx context.Context, name string, most int64) (*
 		most = 100 << 20
 	}
 	return c.download(ctx, call{
-		op: "DownloadPlugin", method: http.MethodGet, path: c.own("/plugins/" + escape(name) + "/download"), asks: never, open: true,
+		op: "DownloadPlugin", method: http.MethodGet, path: c.own("/plugins/" + escape(name) + "/download"), query: query("source", source), asks: never, open: true,
 	}, most)
 }
 

@@ -187,12 +187,49 @@ func TestFilesThereAndBack(t *testing.T) {
 		t.Errorf("%q, %v, %+v", got, err, d)
 	}
 	w.PutPlugin("lint", []byte("archive"))
-	plugin, err := c.DownloadPlugin(t.Context(), "lint", 0)
+	plugin, err := c.DownloadPlugin(t.Context(), "lint", "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer plugin.Close()
 	if got, err := io.ReadAll(plugin); err != nil || !bytes.Equal(got, []byte("archive")) || plugin.MIMEType != "application/gzip" {
 		t.Errorf("%q, %v, %+v", got, err, plugin)
+	}
+}
+
+// Without a source the platform has only what it ships itself.
+func TestDownloadPluginFromASource(t *testing.T) {
+	p := registrytest.NewPlatform(t, registrytest.WithInMemory())
+	w := p.AddWorkspace(ownID)
+	token := w.IssueToken()
+	auth := &bearing{base: p.Transport()}
+	auth.token.Store(&token)
+	c := mustClient(t, p.URL(), registry.WithTransport(auth))
+	const source = "github://acme/lint#v1.2.0"
+	w.PutPlugin("lint", []byte("local"))
+	w.PutPluginFrom(source, "lint", []byte("remote"))
+	for from, want := range map[string]string{"": "local", "local://lint": "local", source: "remote"} {
+		d, err := c.DownloadPlugin(t.Context(), "lint", from, 0)
+		if err != nil {
+			t.Fatalf("%q: %v", from, err)
+		}
+		if got, err := io.ReadAll(d); err != nil || string(got) != want {
+			t.Errorf("%q: %q, %v; want %q", from, got, err, want)
+		}
+		d.Close()
+	}
+	for _, bad := range []struct {
+		name, source string
+		status       int
+	}{
+		{"lint", "github://acme/none#v1", http.StatusNotFound},
+		{"lint", "gopher://acme/lint", http.StatusBadRequest},
+		{"other", source, http.StatusBadRequest}, // it is another plugin
+	} {
+		_, err := c.DownloadPlugin(t.Context(), bad.name, bad.source, 0)
+		var e *registry.Error
+		if !errors.As(err, &e) || e.Status != bad.status {
+			t.Errorf("%s from %s: %v, want status %d", bad.name, bad.source, err, bad.status)
+		}
 	}
 }

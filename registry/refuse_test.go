@@ -181,7 +181,7 @@ func TestWhatIsWrongIsNotSent(t *testing.T) {
 			return drain(c.DownloadFile(ctx, "/workspace/x", -1))
 		}, []string{"DownloadFile", "-1", "positive"}},
 		{"download a path as a plugin", func(ctx context.Context, c *registry.Client) error {
-			return drain(c.DownloadPlugin(ctx, "../x", 0))
+			return drain(c.DownloadPlugin(ctx, "../x", "", 0))
 		}, []string{"DownloadPlugin", "plugin", "../x"}},
 		{"notify of nothing", func(ctx context.Context, c *registry.Client) error {
 			return c.Notify(ctx, registry.NotifyRequest{})

@@ -205,3 +205,24 @@ func TestADelegationOutlivesARestartOfBoth(t *testing.T) {
 		})
 	}
 }
+
+// The end of a delegation is an event, and with the tools somebody listens.
+func TestAResultDoesNotWaitForTheNextLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTeam(t)
+		var begun, done, woken atomic.Int32
+		g.start(childID, &worker{begun: &begun, done: &done, quick: true})
+		g.start(workspaceID, &boss{woken: &woken})
+		params := map[string]any{"message": map[string]any{"kind": "message", "role": "user", "messageId": "m1", "parts": []any{map[string]any{"kind": "text", "text": "async read the paper"}}}}
+		time.Sleep(5 * time.Minute) // far from any first look
+		if status, answer, err := g.platform.Call(t.Context(), workspaceID, "message/send", params); err != nil || status != http.StatusOK {
+			t.Fatal(status, string(answer), err)
+		}
+		time.Sleep(3 * time.Second)
+		if woken.Load() != 1 {
+			t.Errorf("the agent was woken %d times within 3 s of the end", woken.Load())
+		}
+		g.stops[workspaceID]()
+		g.stops[childID]()
+	})
+}

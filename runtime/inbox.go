@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/a2aproject/a2a-go/v2/a2a"
 
 	"github.com/molecule-ai/workspace-runtime-go/heartbeat"
+	"github.com/molecule-ai/workspace-runtime-go/registry"
 	"github.com/molecule-ai/workspace-runtime-go/runtime/task"
 )
 
@@ -195,6 +197,22 @@ func (r *Runtime) poked(trace *heartbeat.Trace) *heartbeat.Trace {
 		}
 	}
 	return &t
+}
+
+// heard are the events that the team follows anyway, with the inbox listening: a
+// delegation that has ended need not wait for the next look.
+func (r *Runtime) heard(ctx context.Context) iter.Seq2[registry.Event, error] {
+	return func(yield func(registry.Event, error) bool) {
+		for event, err := range r.client.PeerEvents(ctx) {
+			ended := event.Type == registry.EventDelegationComplete || event.Type == registry.EventDelegationFailed
+			if err == nil && ended && event.WorkspaceID == r.client.WorkspaceID() && r.inbox != nil {
+				r.inbox.Poke()
+			}
+			if !yield(event, err) {
+				return
+			}
+		}
+	}
 }
 
 // inboxWarnings are for /readyz.

@@ -259,7 +259,7 @@ func (r *Runtime) drain(ctx context.Context, server *http.Server, own bool, stop
 	defer cancel()
 	r.handOver()
 	if err := r.engine.Drain(deadline); err != nil {
-		r.log.Warn("turns were cut off at the drain deadline", "error", err)
+		r.log.Warn("the drain has run out of time", "error", err)
 	}
 	stopServices()
 	endBeats()

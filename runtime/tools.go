@@ -75,7 +75,7 @@ func (b *toolbox) use() { b.once.Do(func() { close(b.used) }) }
 // newToolbox makes the tools for a configuration. It does no I/O.
 func (r *Runtime) newToolbox(cfg *config.Config) (*toolbox, error) {
 	b := &toolbox{used: make(chan struct{})}
-	b.team = tool.NewTeam(r.client, r.client.PeerEvents, r.log)
+	b.team = tool.NewTeam(r.client, r.heard, r.log)
 	b.approvals = tool.NewApprovals(r.client, tool.ApprovalOptions{
 		Dir: filepath.Join(r.set.configDir, approvalsDir), Timeout: cfg.HITL.DefaultTimeout, Events: r.client.Events, Logger: r.log,
 	})

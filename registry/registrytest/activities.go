@@ -97,12 +97,12 @@ func (a *Activity) current() Activity {
 	}
 	out := *a
 	out.Status, out.Summary, out.ErrorDetail = a.of.Status, a.of.Summary, a.of.Error
-	if a.of.ResponsePreview != "" && a.Method == "delegate_result" {
-		body := map[string]any{"text": a.of.ResponsePreview}
-		if a.of.DelegationID != "" {
-			body["delegation_id"] = a.of.DelegationID
-		}
-		out.Response, _ = json.Marshal(body)
+	switch raw := json.RawMessage(a.of.ResponsePreview); {
+	case a.Method != "delegate_result" || a.of.DelegationID == "": // also that of a failed one has none
+	case a.of.Status == "queued" && json.Valid(raw):
+		out.Response = raw
+	default:
+		out.Response, _ = json.Marshal(map[string]any{"text": a.of.ResponsePreview, "delegation_id": a.of.DelegationID})
 	}
 	return out
 }

@@ -18,6 +18,8 @@ type Delegation struct {
 	Error              string
 	ResponsePreview    string
 	CreatedAt          time.Time
+
+	task string // of the delegating row
 }
 
 // How many bytes of an answer the platform shows.
@@ -57,11 +59,14 @@ func (w *row) addDelegation(d Delegation) *Delegation {
 		d.CreatedAt = time.Now()
 	}
 	w.delegations = append(w.delegations, &d)
-	method := "delegate_result"
+	a := Activity{ID: d.ID, Type: "delegation", SourceID: d.SourceID, TargetID: d.TargetID, Method: "delegate_result", CreatedAt: d.CreatedAt, of: &d}
 	if strings.HasPrefix(d.Summary, "Delegating to ") {
-		method = "delegate"
+		// No transcript shows the body of a delegating row; that the id is in it
+		// follows from where the list has it from.
+		a.Method = "delegate"
+		a.Request, _ = json.Marshal(map[string]any{"task": d.task, "delegation_id": d.DelegationID})
 	}
-	w.log(Activity{ID: d.ID, Type: "delegation", SourceID: d.SourceID, TargetID: d.TargetID, Method: method, CreatedAt: d.CreatedAt, of: &d})
+	w.log(a)
 	return &d
 }
 
@@ -141,7 +146,7 @@ func (p *Platform) delegate(x *exchange, id string) {
 	answer := map[string]any{"delegation_id": newUUID(), "status": "delegated", "target_id": body.TargetID}
 	d := &Delegation{
 		DelegationID: answer["delegation_id"].(string), TargetID: body.TargetID,
-		Summary: "Delegating to " + body.TargetID, Status: "pending",
+		Summary: "Delegating to " + body.TargetID, Status: "pending", task: body.Task,
 	}
 	if hasNUL(body.Task) {
 		answer["warning"] = "delegation dispatched but status tracking unavailable"

@@ -30,6 +30,7 @@ func (p *Platform) recordDelegation(x *exchange, id string) {
 	if good {
 		w.addDelegation(Delegation{
 			DelegationID: body.DelegationID, TargetID: body.TargetID, Status: "dispatched", Summary: "Delegating to " + body.TargetID,
+			task: body.Task,
 		})
 		w.emit("DELEGATION_SENT", map[string]any{
 			"delegation_id": body.DelegationID, "target_id": body.TargetID, "task_preview": preview(body.Task, taskBytes),

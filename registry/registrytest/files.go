@@ -43,16 +43,6 @@ func (w *Workspace) Files() map[string][]byte {
 	return look(w, func(r *row) map[string][]byte { return maps.Clone(r.files) })
 }
 
-// PutPlugin makes a plugin available to the workspace.
-func (w *Workspace) PutPlugin(name string, archive []byte) {
-	w.change(func(r *row) {
-		if r.plugins == nil {
-			r.plugins = map[string][]byte{}
-		}
-		r.plugins[name] = archive
-	})
-}
-
 type uploadAnswer struct {
 	URI      string `json:"uri"`
 	Name     string `json:"name"`
@@ -155,26 +145,4 @@ func (p *Platform) downloadFile(x *exchange, id string) {
 	x.w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(at)}))
 	x.w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 	_, _ = x.w.Write(content)
-}
-
-// downloadPlugin serves GET /workspaces/{id}/plugins/{name}/download.
-func (p *Platform) downloadPlugin(x *exchange, id, name string) {
-	if !p.mayCall(x, id) || !p.mayCallItself(x, id) {
-		return
-	}
-	var archive []byte
-	if w := p.Workspace(id); w != nil {
-		archive = look(w, func(r *row) []byte { return r.plugins[name] })
-	}
-	if archive == nil {
-		x.json(http.StatusNotFound, map[string]any{"error": "failed to fetch plugin from local", "source": "local://" + name})
-		return
-	}
-	h := x.w.Header()
-	h.Set("Content-Type", "application/gzip")
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name + ".tar.gz"}))
-	h.Set("Content-Length", strconv.Itoa(len(archive)))
-	h.Set("X-Plugin-Name", name)
-	h.Set("X-Plugin-Source", "local://"+name)
-	_, _ = x.w.Write(archive)
 }

@@ -65,7 +65,7 @@ type row struct {
 	checkpoints  []*Checkpoint
 	secrets      map[string]secretValue
 	files        map[string][]byte // by path; nil is no container
-	plugins      map[string][]byte // archives by name
+	plugins      map[string]plugin // by source
 }
 
 // remember puts the address into the proxy's cache.

@@ -81,19 +81,17 @@ func (c *committer) mark(t *task) {
 	}
 }
 
-// wait returns when everything is written, or the committer was stopped.
-func (c *committer) wait() {
+// done is closed when everything is written, or the committer was stopped.
+func (c *committer) done() <-chan struct{} {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if !c.busy {
-		c.mu.Unlock()
-		return
+		return closed
 	}
 	if c.quiet == nil {
 		c.quiet = make(chan struct{})
 	}
-	quiet := c.quiet
-	c.mu.Unlock()
-	<-quiet
+	return c.quiet
 }
 
 // work commits until there is nothing to commit.
@@ -168,13 +166,15 @@ func (c *committer) write(ops []Op, flushes []flush, tries int) {
 func (c *committer) commit(ops []Op) error { return c.try(ops, commitTries) }
 
 // try is commit. A store that takes nothing is waited for however long it takes
-// nothing; one that has failed so many times with this commit and takes another
-// one refuses it, which is [errRefused].
+// nothing; one that has failed so many times with this commit, takes another one
+// and fails with this one again refuses it, which is [errRefused]. It may have
+// come back between the two, so that the other one alone proves nothing.
 func (c *committer) try(ops []Op, tries int) error {
 	if len(ops) == 0 {
 		return nil
 	}
 	var since time.Time
+	well := false // it has just taken another one
 	for wait, n := minCommitRetry, 0; ; wait, n = min(2*wait, maxCommitRetry), n+1 {
 		err := c.ctx.Err()
 		if err == nil {
@@ -193,9 +193,14 @@ func (c *committer) try(ops []Op, tries int) error {
 		}
 		c.failed(err, n, time.Since(since))
 		if n+1 >= tries && c.takesOther() {
-			c.calm()
-			return fmt.Errorf("%w: %w", errRefused, err)
+			if well {
+				c.calm()
+				return fmt.Errorf("%w: %w", errRefused, err)
+			}
+			well = true
+			continue
 		}
+		well = false
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:

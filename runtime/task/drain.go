@@ -19,39 +19,108 @@ import (
 // that had begun, if the agent can resume ([WithResume]); who waits for them
 // here gets [ErrShutdown]. Otherwise their tasks are failed.
 //
+// What has happened is in the store then. While the store does not take it Drain
+// waits as long as it does for turns, until ctx ends and for the shutdown grace;
+// what is not written by then may still be until [Engine.Close], and is lost, as
+// in a crash, with that.
+//
 // It returns nil when every turn has come to its own end, and else an error
-// that says how many had to be cut off, with the cause of ctx. It may be called
-// again, also at the same time.
+// that says how many had to be cut off, with the cause of ctx. The error wraps
+// [ErrStore], and what the store says, when not all is in the store. It may be
+// called again, also at the same time.
 func (e *Engine) Drain(ctx context.Context) error {
 	idle, ends := e.refuseNew()
-	defer e.commits.wait()
 	for _, end := range ends {
 		end(ErrShutdown)
 	}
+	p := &allowance{ctx: ctx, grace: e.cfg.cutOff}
+	defer p.stop()
+	err := e.endTurns(p, idle)
+	if unwritten := e.endCommits(p); unwritten != nil && err != nil {
+		return fmt.Errorf("%w; %w", err, unwritten)
+	} else if unwritten != nil {
+		return unwritten
+	}
+	return err
+}
+
+// endTurns waits for the turns, and cuts off those that take too long.
+func (e *Engine) endTurns(p *allowance, idle <-chan struct{}) error {
 	select {
 	case <-idle:
-		e.turns.Wait() // they have ended; what remains is their last line in the log
+		p.wait(e.turns.gone()) // they have ended; what remains is their last line in the log
 		return nil
-	case <-ctx.Done():
+	case <-p.ctx.Done():
 	}
 	e.dropQueue()
 	cut := e.cutOff()
 	if cut == 0 { // the last one returned at this moment
-		e.turns.Wait()
+		p.wait(e.turns.gone())
 		return nil
 	}
-	grace := time.NewTimer(e.cfg.cutOff)
-	defer grace.Stop()
-	select {
-	case <-idle:
-	case <-grace.C:
-		if left := e.abandonAll(); left > 0 {
+	if !p.wait(idle) {
+		left := e.abandonAll()
+		p.timer.Reset(lastWait)
+		if left > 0 {
 			return fmt.Errorf("task: %d turns were cut off by the shutdown and %d of them have not returned within %v: %w",
-				cut, left, e.cfg.cutOff, context.Cause(ctx))
+				cut, left, e.cfg.cutOff, context.Cause(p.ctx))
 		}
 	}
-	e.turns.Wait()
-	return fmt.Errorf("task: %d turns were cut off by the shutdown: %w", cut, context.Cause(ctx))
+	p.wait(e.turns.gone())
+	return fmt.Errorf("task: %d turns were cut off by the shutdown: %w", cut, context.Cause(p.ctx))
+}
+
+// endCommits waits until everything is written.
+func (e *Engine) endCommits(p *allowance) error {
+	if p.wait(e.commits.done()) {
+		return nil
+	}
+	err := context.Cause(p.ctx)
+	if _, says := e.commits.trouble(); says != nil {
+		err = fmt.Errorf("%w (%w)", says, err)
+	}
+	return fmt.Errorf("%w: not all that has happened is in it: %w", ErrStore, err)
+}
+
+// lastWait is for the tasks of turns that have not returned in all the time there
+// was: they are ended without them, and that has to be written, too.
+const lastWait = 100 * time.Millisecond
+
+// allowance is the time that Drain has: until a context ends, and a grace.
+type allowance struct {
+	ctx   context.Context
+	grace time.Duration
+	timer *time.Timer // nil until ctx has ended
+}
+
+// wait reports whether done is closed in time.
+func (p *allowance) wait(done <-chan struct{}) bool {
+	if p.timer == nil {
+		select {
+		case <-done:
+			return true
+		case <-p.ctx.Done():
+			p.timer = time.NewTimer(p.grace)
+		}
+	}
+	select {
+	case <-done:
+		return true
+	case <-p.timer.C:
+		p.timer.Reset(0) // for the next wait
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *allowance) stop() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 }
 
 // refuseNew closes the door; the channel is closed when nothing runs or waits.

@@ -241,3 +241,80 @@ func TestDrainOfAnIdleEngine(t *testing.T) {
 		}
 	}
 }
+
+// TestDrainDoesNotWaitForAStoreForEver: what is not written by then is for the
+// next process, and Close lets go of it.
+func TestDrainDoesNotWaitForAStoreForEver(t *testing.T) {
+	for name, dispatched := range map[string]bool{"a turn": false, "a turn that was brought": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, g, o := &life{Store: task.NewMemory()}, newGate(), newOffice()
+				var opts []task.Option
+				if dispatched {
+					opts = append(opts, task.WithDispatcher(o))
+				}
+				e, err := task.Open(t.Context(), l, g.run, opts...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				id := start(t, e, send("hi")).ID
+				var brought <-chan error
+				if dispatched {
+					brought = bring(t.Context(), e, <-o.turns)
+				}
+				<-g.begun
+				get(t, e, id)
+				l.full.Store(true)
+				close(g.open) // it comes to its end, which cannot be stored
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				done := make(chan error, 1)
+				begin := time.Now()
+				go func() { done <- e.Drain(ctx) }()
+				time.Sleep(time.Minute)
+				select {
+				case err := <-done:
+					wantError(t, err, task.ErrStore, "not all that has happened is in it", "disk is full")
+					wantError(t, err, context.DeadlineExceeded)
+				default:
+					t.Errorf("it has not returned after %v", time.Since(begin))
+				}
+				l.full.Store(false) // also after that
+				time.Sleep(time.Minute)
+				wantState(t, get(t, e, id), a2a.TaskStateCompleted)
+				l.full.Store(true)
+				e.Close()
+				if dispatched {
+					if err := <-brought; err != nil {
+						t.Errorf("RunTurn: %v", err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestCloseLetsGoOfWhatDrainHasLeft: nobody waits any more.
+func TestCloseLetsGoOfWhatDrainHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, g, o := &life{Store: task.NewMemory()}, newGate(), newOffice()
+		e, err := task.Open(t.Context(), l, g.run, task.WithDispatcher(o))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := start(t, e, send("hi")).ID
+		brought := bring(t.Context(), e, <-o.turns)
+		<-g.begun
+		get(t, e, id)
+		l.full.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		begin := time.Now()
+		wantError(t, e.Drain(ctx), task.ErrStore, "1 turns were cut off")
+		if took, want := time.Since(begin), 10*time.Second+task.DefaultShutdownGrace; took > want {
+			t.Errorf("Drain took %v, want %v at most", took, want)
+		}
+		e.Close()
+		wantError(t, <-brought, task.ErrShutdown)
+	})
+}

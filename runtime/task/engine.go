@@ -28,7 +28,8 @@ type RunFunc func(ctx context.Context, x *Execution) error
 // process.
 //
 // It starts one goroutine for each turn that runs and one while there is
-// something to write to the store, for which [Engine.Drain] waits, and one for
+// something to write to the store, for which [Engine.Drain] waits while the store
+// takes it and [Engine.Close] in any case, and one for
 // each target of push notifications while there is something to tell, for which
 // [Engine.Close] waits. Where [Limits] have an age there is one more until Close,
 // and on a shared store there are two.
@@ -40,7 +41,7 @@ type Engine struct {
 	commits committer
 	outbox  outbox
 	tell    *instruments
-	turns   sync.WaitGroup // the goroutines of turns
+	turns   tally          // the goroutines of turns
 	aging   sync.WaitGroup // the goroutine of startAging
 	lost    lostTurns
 	hosts   hosts
@@ -124,7 +125,7 @@ func (e *Engine) Close() {
 	e.draining = true
 	e.mu.Unlock()
 	e.commits.stop()
-	e.commits.wait()
+	<-e.commits.done()
 	e.outbox.work.Wait()
 	e.aging.Wait()
 	e.part()

@@ -42,8 +42,8 @@ func TestNothingIsHeldAfterATurn(t *testing.T) {
 				return s.t
 			}
 			tk := run("first")
-			e.turns.Wait()
-			e.commits.wait()
+			<-e.turns.gone()
+			<-e.commits.done()
 			if len(e.running) != 0 || e.queue.length != 0 || len(e.queue.lanes) != 0 || len(e.queue.owners) != 0 {
 				t.Errorf("%d turns hold a slot, the queue is %+v", len(e.running), e.queue)
 			}
@@ -67,8 +67,8 @@ func TestNothingIsHeldAfterATurn(t *testing.T) {
 			for i := range 5 {
 				run(fmt.Sprint(i))
 			}
-			e.turns.Wait()
-			e.commits.wait()
+			<-e.turns.gone()
+			<-e.commits.done()
 			want := map[Bucket]int{
 				BucketTasks: 2, BucketListed: 2, BucketFinished: 2, BucketOpen: 0,
 				BucketMessages: 12, BucketSeen: 6, // two keys for a message without context

@@ -70,9 +70,9 @@ func (e *Engine) load(ctx context.Context, id a2a.TaskID) (*task, error) {
 	return t, nil
 }
 
-// read returns what the store has of a task. With an error other than about the
-// row the task is what could be read, and damaged is the key of the first frame
-// that could not.
+// read returns what the store has of a task. When the error is errDamaged the task
+// is what could be read: its row, as it is, and its events before damaged, the key
+// of the first frame that could not. With any other error nothing is known of it.
 //
 // The row and the events are two reads, between which the task may change: what
 // looks damaged is so only if the row is still the same.
@@ -80,7 +80,7 @@ func (e *Engine) read(ctx context.Context, id a2a.TaskID) (t *task, damaged stri
 	for again := 0; ; again++ {
 		value, err := e.store.Get(ctx, BucketTasks, string(id))
 		if err != nil {
-			return nil, "", err
+			return nil, "", asDamaged(err)
 		}
 		t, damaged, err := e.readEvents(ctx, id, value)
 		if err == nil || again == maxReads {
@@ -92,43 +92,61 @@ func (e *Engine) read(ctx context.Context, id a2a.TaskID) (t *task, damaged stri
 	}
 }
 
+// asDamaged makes what a store says of a value of what is damaged for the engine.
+func asDamaged(err error) error {
+	if errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return err
+}
+
 // readEvents is read, with the row.
 func (e *Engine) readEvents(ctx context.Context, id a2a.TaskID, value []byte) (t *task, damaged string, err error) {
 	r, err := decodeRow(value)
+	fresh := func() *task {
+		t := &task{
+			info:  a2a.TaskInfo{TaskID: id, ContextID: r.Context},
+			owner: r.Owner, attempt: r.Attempt, canceled: r.Canceled, placed: r.Placed,
+		}
+		t.saved.row, t.saved.space = value, r.Size
+		t.turn = e.newTurn()
+		return t
+	}
+	t = fresh()
 	if err != nil {
+		return t, "", err
+	}
+	entries, err := e.store.Scan(ctx, Range{Bucket: BucketEvents, From: eventsFrom(id, 0), To: eventsEnd(id)})
+	if err = asDamaged(err); err != nil && !errors.Is(err, errDamaged) {
 		return nil, "", err
 	}
-	t = &task{
-		info:  a2a.TaskInfo{TaskID: id, ContextID: r.Context},
-		owner: r.Owner, attempt: r.Attempt, canceled: r.Canceled, placed: r.Placed,
-	}
-	t.saved.space = r.Size
-	t.turn = e.newTurn()
-	entries, err := e.store.Scan(ctx, Range{Bucket: BucketEvents, From: eventsFrom(id, 0), To: eventsEnd(id)})
-	for _, entry := range entries {
+	for i, entry := range entries { // which are whole even if one behind them is not
 		if err := t.replay(entry.Value); err != nil {
-			return e.restored(t, value), entry.Key, err
+			t = fresh() // without what was whole in this one: the frame is all or nothing
+			for _, before := range entries[:i] {
+				_ = t.replay(before.Value)
+			}
+			return e.restored(t), entry.Key, err
 		}
 	}
 	switch {
 	case err != nil:
 		damaged = eventsFrom(id, t.journal.last()+1)
 	case t.journal.last() == 0:
-		return nil, "", fmt.Errorf("%w: it has no events", errDamaged)
+		err, damaged = fmt.Errorf("%w: it has no events", errDamaged), eventsFrom(id, 0)
 	case string(t.status.State) != r.State:
 		err, damaged = fmt.Errorf("%w: its events end in %s, its row in %s", errDamaged, t.status.State, r.State), eventsFrom(id, t.journal.last()+1)
 	}
-	return e.restored(t, value), damaged, err
+	return e.restored(t), damaged, err
 }
 
 // restored finishes a task that was read: all of it is in the store.
-func (e *Engine) restored(t *task, row []byte) *task {
+func (e *Engine) restored(t *task) *task {
 	if t.journal.last() == 0 {
 		return t
 	}
 	t.journal.committed = t.journal.last()
 	t.saved.upTo = t.journal.last()
-	t.saved.row = row
 	t.saved.listed = listedKey(t.owner, t.status.Timestamp.UnixMilli(), t.info.TaskID)
 	t.saved.open = !t.journal.rest
 	t.saved.size = t.size

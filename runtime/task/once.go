@@ -168,8 +168,9 @@ func (x *Execution) keep(op Op) error {
 	t.saved.ops = append(t.saved.ops, op)
 	x.e.commits.mark(t)
 	for asked := t.saved.asked; t.saved.stored < asked; {
-		if t.journal.left == ErrElsewhere { //nolint:errorlint // set by us, never wrapped
-			return ErrElsewhere
+		switch t.journal.left { //nolint:errorlint // set by us, never wrapped
+		case ErrElsewhere, errRefused:
+			return t.journal.left // with ErrShutdown it is still to come
 		}
 		changed := t.journal.changed()
 		t.mu.Unlock()

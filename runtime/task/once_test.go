@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 
@@ -216,4 +218,39 @@ func TestOnceGoesWithItsTask(t *testing.T) {
 	if err != nil || len(entries) != 2 {
 		t.Errorf("%d effects are kept, want those of 2 tasks (%v)", len(entries), err)
 	}
+}
+
+// TestOnceReturnsWhenTheStoreRefusesItsResult: the task is given up, and its turn
+// must not hold its slot for ever.
+func TestOnceReturnsWhenTheStoreRefusesItsResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &choosy{Store: task.NewMemory()}
+		p.refuse(func(op task.Op) bool {
+			return op.Bucket == task.BucketOnce && string(op.Value) == "=too large"
+		})
+		results := make(chan error, 1)
+		e, err := task.Open(t.Context(), p, onceAgent(results, func(ctx context.Context, x *task.Execution) error {
+			_, err := x.Once(ctx, "order", func(context.Context) ([]byte, error) { return []byte("too large"), nil })
+			return err
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := start(t, e, send("hi")).ID
+		time.Sleep(time.Minute)
+		select {
+		case err := <-results:
+			wantError(t, err, task.ErrUnknownOutcome, `"order"`)
+			wantError(t, err, task.ErrStore, "refuses")
+		default:
+			t.Error("Once has not returned")
+		}
+		wantState(t, get(t, e, id), a2a.TaskStateFailed)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := e.Drain(ctx); err != nil {
+			t.Errorf("Drain: %v", err)
+		}
+		e.Close()
+	})
 }

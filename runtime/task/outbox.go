@@ -257,7 +257,8 @@ func (o *outbox) tell(target string, line *pushLine) {
 }
 
 // try makes one delivery. It returns how long to wait before it is tried again,
-// or 0 when it is done with, and whether the target is.
+// or 0 when it is done with, and whether the target is. A store that cannot be
+// read is waited for: that is no failure of the target's.
 func (o *outbox) try(ctx context.Context, line *pushLine, key string, fails *int) (pause time.Duration, dead bool) {
 	select {
 	case o.slots <- struct{}{}:
@@ -266,12 +267,18 @@ func (o *outbox) try(ctx context.Context, line *pushLine, key string, fails *int
 		return 0, false
 	}
 	body, err := o.e.store.Get(ctx, BucketOutbox, key)
+	if err = asDamaged(err); err != nil && !isLost(err) {
+		return minPushRetry, false
+	}
 	if err != nil {
 		return 0, false
 	}
 	s, err := o.e.pushConfig(ctx, line.task, line.id)
+	if err != nil && !isLost(err) {
+		return minPushRetry, false
+	}
 	if err != nil || s.Disabled != "" {
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if errors.Is(err, errDamaged) {
 			o.e.log.LogAttrs(ctx, slog.LevelError, "a push notification config cannot be read, its target is not told",
 				slog.String("task_id", string(line.task)), slog.String("config_id", line.id), slog.Any("error", err))
 		}

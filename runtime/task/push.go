@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 
@@ -131,15 +132,15 @@ func (e *Engine) CreateTaskPushConfig(ctx context.Context, c *a2a.PushConfig) (*
 // pushConfig reads one target of a task.
 func (e *Engine) pushConfig(ctx context.Context, task a2a.TaskID, id string) (*storedPush, error) {
 	if len(id) > maxPushID {
-		return nil, errNoConfig(id)
+		return nil, ErrNotFound
 	}
 	value, err := e.store.Get(ctx, BucketPush, pushKey(task, id))
 	if err != nil {
-		return nil, err
+		return nil, asDamaged(err)
 	}
 	var s storedPush
 	if err := json.Unmarshal(value, &s); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return &s, nil
 }

@@ -376,3 +376,67 @@ func TestPushWaitsForAProcessThatPushes(t *testing.T) {
 		}
 	})
 }
+
+// TestAReadThatFailsLosesNoNotification: neither what is told nor whom.
+func TestAReadThatFailsLosesNoNotification(t *testing.T) {
+	for name, bucket := range map[string]task.Bucket{"what": task.BucketOutbox, "whom": task.BucketPush} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var failures atomic.Int32 // to come
+				s := &unread{Store: task.NewMemory(), fail: func(b task.Bucket) error {
+					if b == bucket && failures.Add(-1) >= 0 {
+						return errConnection
+					}
+					return nil
+				}}
+				p := &phone{}
+				e, err := task.Open(t.Context(), s, echo, task.WithPush(p))
+				if err != nil {
+					t.Fatal(err)
+				}
+				failures.Store(20) // more than a target may fail
+				finish(t, e, pushed("https://one"))
+				time.Sleep(time.Minute)
+				if s.seen.Load() != 20 {
+					t.Errorf("%d reads have failed, want 20", s.seen.Load())
+				}
+				if diff := cmp.Diff([]string{"https://one WORKING", "https://one COMPLETED"}, p.list()); diff != "" {
+					t.Errorf("told (-want +got):\n%s", diff)
+				}
+				left, err := s.Store.Scan(t.Context(), task.Range{Bucket: task.BucketOutbox})
+				if err != nil || len(left) != 0 {
+					t.Errorf("%d deliveries are left, %v", len(left), err)
+				}
+				drain(t, e)
+				e.Close()
+			})
+		})
+	}
+}
+
+// TestADamagedNotificationHoldsUpNothing: what cannot be read any more is not
+// waited for.
+func TestADamagedNotificationHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var looks atomic.Int32
+		s := &unread{Store: task.NewMemory(), fail: func(b task.Bucket) error {
+			// Open looks once, and then the first one is told.
+			if b == task.BucketOutbox && looks.Add(1) == 2 {
+				return task.ErrDamaged
+			}
+			return nil
+		}}
+		p := &phone{}
+		e, err := task.Open(t.Context(), s, echo, task.WithPush(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		finish(t, e, pushed("https://one"))
+		time.Sleep(time.Minute)
+		if diff := cmp.Diff([]string{"https://one COMPLETED"}, p.list()); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+		drain(t, e)
+		e.Close()
+	})
+}

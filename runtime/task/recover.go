@@ -45,6 +45,9 @@ func (e *Engine) recover(ctx context.Context) error {
 	for i, entry := range open {
 		l := leftover{id: a2a.TaskID(entry.Key)}
 		l.t, l.damaged, l.err = e.read(ctx, l.id)
+		if l.err != nil && !isLost(l.err) {
+			return fmt.Errorf("task %s: %w", l.id, l.err)
+		}
 		left[i] = l
 	}
 	slices.SortStableFunc(left, leftover.compare)
@@ -54,15 +57,19 @@ func (e *Engine) recover(ctx context.Context) error {
 	return nil
 }
 
+// isLost reports whether an error of a read says that what the store had is not
+// there any more, and not only that it cannot be read now.
+func isLost(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, errDamaged) }
+
 // leftover is a task that was not at rest when the process ended, as read has
 // found it.
 type leftover struct {
 	id      a2a.TaskID
+	host    string // whose it is; empty where there is no other
 	t       *task
 	damaged string
 	err     error
 	adopted bool // its dispatcher has sent for it
-	mine    bool // it is listed under this process
 }
 
 // compare puts what had begun before what waited, and that into the order in
@@ -113,6 +120,9 @@ func (e *Engine) listWaiting(ctx context.Context) error {
 			continue
 		}
 		t, _, err := e.read(ctx, l.id)
+		if err != nil && !isLost(err) {
+			return fmt.Errorf("task %s: %w", l.id, err)
+		}
 		if err != nil || t.status.State != l.state {
 			continue // which is said when somebody asks for it
 		}
@@ -144,16 +154,13 @@ func (e *Engine) count(ctx context.Context) error {
 // recoverTask goes on with one task, or brings it to an end. An engine that drains
 // does nothing with it.
 func (e *Engine) recoverTask(ctx context.Context, l leftover) (drains bool) {
-	id, t, damaged, err := l.id, l.t, l.damaged, l.err
-	if t == nil || t.journal.last() == 0 {
-		// Nothing is left that could be shown to anybody.
-		e.log.LogAttrs(ctx, slog.LevelError, "a task that was running is lost: the store has no record of it that can be read",
-			slog.String("task_id", string(id)), slog.Any("error", err))
-		_ = e.commits.commit([]Op{{Kind: Delete, Bucket: BucketOpen, Key: string(id)}})
+	id, t, err := l.id, l.t, l.err
+	if (t == nil || t.journal.last() == 0) && !l.startOver() {
+		e.strike(ctx, l)
 		return
 	}
-	if err != nil { // what comes now takes the place of what cannot be read
-		_ = e.commits.commit([]Op{{Kind: DeleteRange, Bucket: BucketEvents, Key: damaged, To: eventsEnd(id)}})
+	if err != nil && !e.clearDamage(l) {
+		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

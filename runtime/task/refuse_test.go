@@ -154,3 +154,47 @@ func TestATaskThatCannotEvenFailIsLeft(t *testing.T) {
 		e.Close()
 	})
 }
+
+// TestAStoreThatComesBackRefusesNothing: whenever it does, also between a commit
+// that it could not take and the look whether it takes another one.
+func TestAStoreThatComesBackRefusesNothing(t *testing.T) {
+	for outage := 2600 * time.Millisecond; outage < 4600*time.Millisecond; outage += 20 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			s := &slowlyDown{Store: task.NewMemory()}
+			g := newGate()
+			e, err := task.Open(t.Context(), s, g.run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := start(t, e, send("hi")).ID
+			<-g.begun
+			get(t, e, id)
+			s.down.Store(true)
+			close(g.open)
+			time.Sleep(outage)
+			s.down.Store(false)
+			time.Sleep(10 * time.Second)
+			if got := get(t, e, id); got.Status.State != a2a.TaskStateCompleted {
+				t.Errorf("after an outage of %v the task is %s: %s", outage, got.Status.State, statusText(got))
+			}
+			drain(t, e)
+			e.Close()
+		})
+	}
+}
+
+// slowlyDown is a store that is away for a while, and says so after it has tried.
+type slowlyDown struct {
+	task.Store
+	down atomic.Bool
+}
+
+func (s *slowlyDown) Commit(ctx context.Context, ops []task.Op) error {
+	if s.down.Load() {
+		time.Sleep(60 * time.Millisecond)
+		if s.down.Load() {
+			return errors.New("connection refused")
+		}
+	}
+	return s.Store.Commit(ctx, ops)
+}

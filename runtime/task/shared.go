@@ -62,6 +62,7 @@ type hosts struct {
 	// Of keepUp.
 	seen   map[string]sighting
 	placed map[a2a.TaskID]placedAgain // whose turns no living process waits for
+	strays map[a2a.TaskID]int         // how often they were taken up again
 }
 
 // placedAgain is when a turn is placed once more, unless it has come back, and
@@ -103,7 +104,7 @@ func (h *hosts) holder() string {
 // join makes this process known and takes up what others have left.
 func (e *Engine) join(ctx context.Context) error {
 	h := &e.hosts
-	h.seen, h.placed = map[string]sighting{}, map[a2a.TaskID]placedAgain{}
+	h.seen, h.placed, h.strays = map[string]sighting{}, map[a2a.TaskID]placedAgain{}, map[a2a.TaskID]int{}
 	if err := e.beat(ctx); err != nil {
 		return err
 	}
@@ -204,11 +205,9 @@ func (e *Engine) sweep(ctx context.Context) error {
 		switch {
 		case busy, host != e.hosts.id && e.lives(host):
 			e.found(id)
-		case !known && host == e.hosts.id:
-			// Its turn was interrupted here, and is on its way back.
-			e.hosts.placed[id] = placedAgain{time.Now().Add(minPlaceAgain), minPlaceAgain}
-		case !known, !time.Now().Before(again.next):
-			left = append(left, leftover{id: id, mine: host == e.hosts.id})
+		case host == e.hosts.id && !e.isStray(id), known && time.Now().Before(again.next):
+		default:
+			left = append(left, leftover{id: id, host: host})
 		}
 	}
 	for _, t := range mine {
@@ -219,12 +218,13 @@ func (e *Engine) sweep(ctx context.Context) error {
 			e.found(id)
 		}
 	}
+	e.forgetStrays(ids)
 	for i := range left {
 		left[i].t, left[i].damaged, left[i].err = e.read(ctx, left[i].id)
 	}
 	slices.SortStableFunc(left, leftover.compare)
 	for _, l := range left {
-		e.adopt(ctx, l.id, l.mine)
+		e.adopt(ctx, l.id, l.host)
 	}
 	return nil
 }
@@ -305,10 +305,9 @@ func (e *Engine) disownIfTaken(ctx context.Context, t *task) {
 	}
 }
 
-// adopt takes up a task that no living process has. One that is listed under this
-// one is only waited for: its turn was interrupted. That of one which was taken to
-// be canceled is not.
-func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, mine bool) {
+// adopt takes up a task whose process, host, is dead, or has lost it. A placed turn
+// is only placed again.
+func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, host string) {
 	release, err := e.hold(ctx, id)
 	if err != nil {
 		return
@@ -317,10 +316,10 @@ func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, mine bool) {
 	e.mu.Lock()
 	busy := e.live[id] != nil || e.running[id] != nil || e.draining
 	e.mu.Unlock()
-	if busy {
+	if busy || !e.isStill(ctx, id, host) {
 		return
 	}
-	l := leftover{id: id}
+	l := leftover{id: id, host: host}
 	l.t, l.damaged, l.err = e.read(ctx, id)
 	switch {
 	case l.err != nil && !errors.Is(l.err, errDamaged):
@@ -330,9 +329,9 @@ func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, mine bool) {
 	case l.err == nil && l.t.placed && !l.t.canceled && e.cfg.dispatcher != nil:
 		e.dispatchAgain(ctx, l.t)
 		return
-	case mine && (l.err != nil || !l.t.canceled): // the store has refused it
-		e.hosts.placed[id] = placedAgain{time.Now().Add(maxPlaceAgain), maxPlaceAgain}
-		return
+	}
+	if host == e.hosts.id {
+		e.hosts.strays[id]++
 	}
 	e.recoverTask(ctx, l)
 }

@@ -24,12 +24,13 @@ type Store interface {
 	Commit(ctx context.Context, ops []Op) error
 
 	// Get returns a value, and [ErrNotFound] when the key has none. The caller
-	// does not modify it.
+	// does not modify it. A store that can tell says [ErrDamaged].
 	Get(ctx context.Context, b Bucket, key string) ([]byte, error)
 
 	// Scan returns the entries of a range in the order of their keys, compared
 	// byte by byte. They come from one moment between two commits. The caller
-	// does not modify the values.
+	// does not modify the values. With [ErrDamaged] it returns those before the
+	// damage as well, with any other error nothing.
 	Scan(ctx context.Context, r Range) ([]Entry, error)
 
 	// Close gives the store's resources back. Nothing is called after it.
@@ -123,4 +124,9 @@ var (
 	// ErrConflict says that a commit was refused because something is not as
 	// it had to be: another process has changed it.
 	ErrConflict = errors.New("task: the store was changed by somebody else")
+
+	// ErrDamaged says that a value is not what was written. It is not there any
+	// more: the engine deals with that once and for all, while it waits for what
+	// merely cannot be read at the moment.
+	ErrDamaged = errors.New("task: a value in the store is not what was written")
 )

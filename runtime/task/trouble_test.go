@@ -142,6 +142,10 @@ func TestDamagedRecords(t *testing.T) {
 			all := frames(t, d, id)
 			return []task.Op{{Kind: task.Put, Bucket: task.BucketEvents, Key: all[len(all)-1].Key, Value: nil}}
 		},
+		"half of the first frame": func(t *testing.T, d *disk, id a2a.TaskID) []task.Op {
+			all := frames(t, d, id)
+			return []task.Op{{Kind: task.Put, Bucket: task.BucketEvents, Key: all[0].Key, Value: all[0].Value[:len(all[0].Value)-1]}}
+		},
 		"no frames": func(_ *testing.T, _ *disk, id a2a.TaskID) []task.Op {
 			return []task.Op{{Kind: task.DeleteRange, Bucket: task.BucketEvents, Key: string(id), To: string(id) + ";"}}
 		},
@@ -156,7 +160,8 @@ func TestDamagedRecords(t *testing.T) {
 				return g.run(ctx, x)
 			})
 			whole := finish(t, e, send("done"))
-			id := start(t, e, send("hi")).ID
+			req := send("hi")
+			id := start(t, e, req).ID
 			<-g.begun
 			get(t, e, id)
 			kill()
@@ -169,12 +174,18 @@ func TestDamagedRecords(t *testing.T) {
 			wantLogged(t, log, "level=ERROR", string(id))
 			wantState(t, get(t, e, whole.ID), a2a.TaskStateCompleted)
 			got, err := e.GetTask(t.Context(), &a2a.GetTaskRequest{ID: id})
-			if lost := name != "the last frame"; lost != (err != nil) {
+			if lost := strings.HasSuffix(name, "row"); lost != (err != nil) {
 				t.Errorf("the task: %v", err)
 			} else if !lost {
 				wantState(t, got, a2a.TaskStateFailed)
 				if !strings.Contains(statusText(got), "damaged") {
 					t.Errorf("its status says %q", statusText(got))
+				}
+				if n := len(listed(t, e, nil)); n != 2 {
+					t.Errorf("%d tasks are listed, want 2", n)
+				}
+				if got := finish(t, e, again(req)); got.ID != id {
+					t.Errorf("its message is answered by %s, want %s", got.ID, id)
 				}
 			}
 			wantState(t, finish(t, e, send("new")), a2a.TaskStateCompleted)

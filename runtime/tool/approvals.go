@@ -110,7 +110,7 @@ func (a *Approvals) Request(ctx context.Context, ask ApprovalRequest) (Decision,
 	if strings.TrimSpace(ask.Action) == "" {
 		return Decision{}, Bad("action", "is empty", "say what is to be approved")
 	}
-	ctx, err := identified(ctx)
+	ctx, err := identified(ctx, "approval", ask.Action, ask.Reason)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -121,15 +121,36 @@ func (a *Approvals) Request(ctx context.Context, ask ApprovalRequest) (Decision,
 	if string(details) == "null" {
 		details = nil
 	}
-	record, release, err := a.claim(ctx, ask)
-	if err != nil {
-		return Decision{}, err
+	for {
+		record, release, err := a.claim(ctx, ask)
+		if err != nil {
+			return Decision{}, err
+		}
+		d, done, err := a.serve(ctx, record, details)
+		release()
+		if done || err != nil {
+			return d, err
+		}
 	}
-	defer release()
+}
+
+// serve gets the decision of a request that was claimed; it is not done when the
+// request is of no use any more.
+func (a *Approvals) serve(ctx context.Context, record *approvalRecord, details json.RawMessage) (d Decision, done bool, err error) {
+	if record.CallID != CallID(ctx) && record.Outcome == "" && time.Since(record.Asked) >= a.opts.Timeout {
+		if err := a.lookLate(ctx, record); err != nil {
+			return Decision{}, false, err
+		}
+		if record.Outcome != Approved && record.Outcome != Denied {
+			a.forget(record) // the call that asks now may wait for its own time
+			return Decision{}, false, nil
+		}
+	}
 	if record.Outcome != "" {
-		return record.decision(), nil
+		return record.decision(), true, nil
 	}
-	return a.wait(ctx, record, details)
+	d, err = a.wait(ctx, record, details)
+	return d, true, err
 }
 
 // Open are the requests of this workspace that are waiting for a decision, as
@@ -197,7 +218,7 @@ func (a *Approvals) orphan(task string, ask ApprovalRequest) *approvalRecord {
 	}
 	for _, r := range a.records {
 		if r.restored && r.Outcome == "" && r.TaskID == task && r.Action == ask.Action && r.Reason == ask.Reason &&
-			a.busy[r.CallID] == nil && time.Since(r.Asked) < a.opts.Timeout {
+			a.busy[r.CallID] == nil {
 			r.restored = false // it has a new owner, for one deed
 			return r
 		}
@@ -368,4 +389,36 @@ func (a *Approvals) end(ctx, bounded context.Context, record *approvalRecord, er
 	}
 	a.change(record, func(r *approvalRecord) { r.Outcome = Expired })
 	return record.decision(), nil
+}
+
+// lookLate looks what has become of a request of before a restart whose time is
+// over: a person may have decided while nobody was there to hear it.
+func (a *Approvals) lookLate(ctx context.Context, record *approvalRecord) error {
+	ctx, cancel := context.WithTimeout(ctx, a.opts.Timeout)
+	defer cancel()
+	for {
+		err := a.lookOnce(ctx, record)
+		if err == nil || errors.Is(err, registry.ErrNotFound) {
+			return nil
+		}
+		a.opts.Logger.Debug("the platform does not say what has become of an approval", "approval_id", record.ApprovalID, "error", err)
+		if sleep(ctx, a.opts.Poll) == nil {
+			continue
+		}
+		a.change(record, func(r *approvalRecord) { r.restored = true })
+		return Fail(err, "the platform could not be reached, so nobody could be asked: do not do it, and tell the user")
+	}
+}
+
+func (a *Approvals) lookOnce(ctx context.Context, record *approvalRecord) error {
+	if record.ApprovalID == "" {
+		if err := a.adopt(ctx, record); err != nil || record.ApprovalID == "" {
+			return err
+		}
+	}
+	row, err := a.client.Approval(ctx, record.ApprovalID)
+	if err == nil && row.Status != registry.ApprovalPending {
+		a.decide(record, *row)
+	}
+	return err
 }

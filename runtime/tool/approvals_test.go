@@ -298,6 +298,41 @@ func TestADecisionWhileTheWorkspaceWasDown(t *testing.T) {
 	}
 }
 
+// A leave counts also when the workspace was down until long after the time of
+// its request; without one the person is asked anew.
+func TestADecisionWhileTheWorkspaceWasDownForLong(t *testing.T) {
+	for name, decide := range map[string]func(w *registrytest.Workspace, id string){
+		"approved": func(w *registrytest.Workspace, id string) { w.Decide(id, true, "human") },
+		"denied":   func(w *registrytest.Workspace, id string) { w.Decide(id, false, "human") },
+		"open":     func(*registrytest.Workspace, string) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, dir := lay(t), t.TempDir()
+				life, kill := context.WithCancel(tool.WithTask(t.Context(), "task-1"))
+				before := request(life, tool.NewApprovals(b.client, tool.ApprovalOptions{Dir: dir}), deploy)
+				row := b.only()
+				kill()
+				<-before
+				decide(b.self, row.ID)
+				time.Sleep(time.Hour)
+				b.platform.Fail(registrytest.To("GET", "/workspaces/"+selfID+"/approvals"), registrytest.Fault{Status: 503})
+				r := <-request(tool.WithTask(t.Context(), "task-1"), tool.NewApprovals(b.client, tool.ApprovalOptions{Dir: dir}), deploy)
+				want, asked := tool.ApprovalOutcome(name), 1
+				if name == "open" {
+					want, asked = tool.Expired, 2
+				}
+				if r.err != nil || r.decision.Outcome != want || (r.decision.ApprovalID == row.ID) != (asked == 1) {
+					t.Errorf("%+v", r)
+				}
+				if n := len(b.self.Approvals()); n != asked {
+					t.Errorf("the person was asked %d times, want %d", n, asked)
+				}
+			})
+		})
+	}
+}
+
 // The deadline counts from when the person was asked, not from the restart.
 func TestARestartDoesNotMoveTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -44,7 +44,7 @@ func (p Platform) requestApproval() *Tool {
 			if len(in.Details) > 0 {
 				ask.Details = in.Details
 			}
-			d, err := p.Approvals.Request(ctx, ask)
+			d, err := p.Approvals.Request(WithCallID(ctx, CallID(ctx)), ask) // it is the call itself
 			return approveOutput{Approved: d.Outcome == Approved, Decision: d}, err
 		}, WithAction(ActionApprove), NotBlank("action", "reason"), WithTimeout(limit+30*time.Second),
 		WithHints(Hints{Title: "Ask a person", OpenWorld: true}))

@@ -98,7 +98,7 @@ func TestAPeersFailureIsAnError(t *testing.T) {
 		"Python's CLI executor":  {says("Agent error (Timeout) — see workspace logs"), []string{"Agent error (Timeout)"}},
 		"status 500":             {status(500), []string{"500"}},
 		"status 401":             {status(401), []string{"token"}},
-		"not JSON":               {body("hello"), []string{"an answer that cannot be read"}},
+		"not JSON":               {body("hello"), []string{"cannot be read"}},
 		"another shape":          {result(`{"kind":"poem"}`), []string{"neither a message nor a task"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,6 +172,18 @@ func TestWhatHasNotArrivedIsSentAgain(t *testing.T) {
 				t.Errorf("the peer was asked %d times", n)
 			}
 		})
+	})
+}
+
+// What comes back cannot be read, but it was made.
+func TestAnAnswerThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := lay(t)
+		b.agent.script(body("done, as you wanted"))
+		err := fails(t, b.table(tool.Platform{}), "delegate_task", hello, "cannot be read", "may be done", "Do not hand it over again")
+		if !errors.Is(err, registry.ErrUnexpectedAnswer) || len(b.agent.messages()) != 1 {
+			t.Errorf("%v, %d messages", err, len(b.agent.messages()))
+		}
 	})
 }
 

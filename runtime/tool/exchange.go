@@ -207,6 +207,9 @@ func (x *exchange) over(resp *registry.A2AResponse, err error, f fate) (*registr
 		if f.arrived {
 			return nil, Fail(err, "the connection to the platform broke off: the peer may have the task and work on it. Do not hand it over again without asking the user.")
 		}
+		if errors.Is(err, registry.ErrUnexpectedAnswer) {
+			return nil, Fail(err, "what the peer has answered cannot be read, or is longer than 10 MiB: the work may be done. Do not hand it over again; ask the peer for a shorter answer, or use another one.")
+		}
 		return nil, explain(err, "the task was not handed over: try again later")
 	}
 	after := ""

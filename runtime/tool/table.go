@@ -179,7 +179,7 @@ func (t *Table) Call(ctx context.Context, name string, input json.RawMessage) (R
 	if tool != nil && !tool.there() {
 		tool = nil
 	}
-	ctx, idErr := identified(ctx)
+	ctx, idErr := identified(ctx, name, string(input))
 	call := Call{ID: CallID(ctx), TaskID: TaskID(ctx), Tool: name, Input: input}
 	if tool != nil {
 		call.Action = tool.action
@@ -235,7 +235,7 @@ func (t *Table) call(ctx context.Context, tool *Tool, call Call) (Result, error)
 	if limit == 0 {
 		limit = t.timeout
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, limit, ErrTimeout)
+	bounded, cancel := context.WithTimeoutCause(begun(ctx), limit, ErrTimeout)
 	defer cancel()
 	result, err := t.guarded(bounded, tool, input)
 	if err == nil {

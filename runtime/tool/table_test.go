@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -309,6 +310,47 @@ func TestACallHasAnIdentity(t *testing.T) {
 	for _, bad := range []string{"a\nb", "ü", strings.Repeat("x", 201)} {
 		if _, err := table.Call(tool.WithCallID(t.Context(), bad), "id", nil); !errors.Is(err, tool.ErrInput) {
 			t.Errorf("the id %q: %v", bad, err)
+		}
+	}
+}
+
+// A tool that calls tools makes other calls each time, and the same ones when it
+// is called again under its own id.
+func TestACallInACallIsAnother(t *testing.T) {
+	var table *tool.Table
+	var ids []string
+	table = mustTable(t, []*tool.Tool{
+		tool.New("inner", "Tells its id.", func(ctx context.Context, _ struct{ N int }) (string, error) {
+			ids = append(ids, tool.CallID(ctx))
+			return "", nil
+		}),
+		tool.New("outer", "Calls.", func(ctx context.Context, _ struct{}) (string, error) {
+			ids = append(ids, tool.CallID(ctx))
+			for _, input := range []string{`{"N":1}`, `{"N":1}`, `{"N":2}`} {
+				if _, err := table.Call(ctx, "inner", json.RawMessage(input)); err != nil {
+					return "", err
+				}
+			}
+			return "", nil
+		}),
+	})
+	for _, id := range []string{"call-1", strings.Repeat("x", 200)} {
+		ids = nil
+		ctx := tool.WithCallID(t.Context(), id)
+		for range 2 {
+			if _, err := table.Call(ctx, "outer", nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		different := map[string]bool{}
+		for _, got := range ids {
+			different[got] = true
+			if len(got) > 200 {
+				t.Errorf("the id %s is too long", got)
+			}
+		}
+		if len(ids) != 8 || ids[0] != id || len(different) != 4 || !slices.Equal(ids[:4], ids[4:]) {
+			t.Errorf("the ids are %q", ids)
 		}
 	}
 }

@@ -156,8 +156,8 @@ func TestAValueThatChanged(t *testing.T) {
 		"Scan":   second(s.Scan(context.Background(), task.Range{Bucket: task.BucketOpen})),
 		"Expect": s.Commit(context.Background(), []task.Op{{Kind: task.Expect, Bucket: task.BucketOpen, Key: "small", Value: []byte("x")}}),
 	} {
-		if !errors.Is(err, filestore.ErrCorrupt) || !strings.Contains(err.Error(), `bucket open, key "small"`) {
-			t.Errorf("%s = %v, want filestore.ErrCorrupt with bucket and key", name, err)
+		if !errors.Is(err, filestore.ErrCorrupt) || !errors.Is(err, task.ErrDamaged) || !strings.Contains(err.Error(), `bucket open, key "small"`) {
+			t.Errorf("%s = %v, want filestore.ErrCorrupt and task.ErrDamaged with bucket and key", name, err)
 		}
 	}
 	if n := count(t, s); n != 1700 {
@@ -166,6 +166,41 @@ func TestAValueThatChanged(t *testing.T) {
 	commit(t, s, task.Op{Kind: task.Put, Bucket: task.BucketOpen, Key: "small", Value: []byte("new")})
 	if _, err := s.Get(context.Background(), task.BucketOpen, "small"); err != nil {
 		t.Errorf("Get after a new value was put: %v", err)
+	}
+}
+
+// A Scan returns what is before a value that has changed, in its direction.
+func TestWhatIsWholeBeforeADamagedValue(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tasks.db")
+	s := open(t, path)
+	var ops []task.Op
+	for _, key := range []string{"a", "b", "c", "d"} {
+		ops = append(ops, task.Op{Kind: task.Put, Bucket: task.BucketOpen, Key: key, Value: []byte("the value of " + key)})
+	}
+	commit(t, s, ops...)
+	closed(t, s)
+	write(t, path, bytes.ReplaceAll(read(t, path), []byte("the value of c"), []byte("the value 0f c")))
+	s = open(t, path)
+	for _, tc := range []struct {
+		r       task.Range
+		want    string
+		damaged bool
+	}{
+		{r: task.Range{}, want: "ab", damaged: true},
+		{r: task.Range{Reverse: true}, want: "d", damaged: true},
+		{r: task.Range{From: "c"}, damaged: true},
+		{r: task.Range{To: "c"}, want: "ab"},
+		{r: task.Range{Limit: 2}, want: "ab"},
+	} {
+		tc.r.Bucket = task.BucketOpen
+		found, err := s.Scan(context.Background(), tc.r)
+		got := ""
+		for _, entry := range found {
+			got += entry.Key
+		}
+		if got != tc.want || errors.Is(err, task.ErrDamaged) != tc.damaged || err != nil && !tc.damaged {
+			t.Errorf("Scan(%+v) = %q, %v; want %q", tc.r, got, err, tc.want)
+		}
 	}
 }
 

@@ -51,8 +51,8 @@ func newStore(path string, f *os.File) *Store {
 	return s
 }
 
-// Get implements [task.Store]. The error wraps [ErrCorrupt] when the value is
-// not what was written.
+// Get implements [task.Store]. The error wraps [ErrCorrupt] and [task.ErrDamaged]
+// when the value is not what was written.
 func (s *Store) Get(ctx context.Context, b task.Bucket, key string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -80,8 +80,9 @@ func (s *Store) Get(ctx context.Context, b task.Bucket, key string) ([]byte, err
 	return value, nil
 }
 
-// Scan implements [task.Store]. The error wraps [ErrCorrupt] when one of the
-// values is not what was written.
+// Scan implements [task.Store]. The error wraps [ErrCorrupt] and [task.ErrDamaged]
+// when one of the values is not what was written; the entries before it are
+// returned as well.
 func (s *Store) Scan(ctx context.Context, r task.Range) ([]task.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -108,10 +109,10 @@ func (s *Store) Scan(ctx context.Context, r task.Range) ([]task.Entry, error) {
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, task.ErrDamaged) {
 		return nil, err
 	}
-	return found, nil
+	return found, err
 }
 
 // scan yields the entries of a range as they are in the file.
@@ -192,7 +193,7 @@ func (s *Store) read(entries *bolt.Bucket, b bucket, key []byte) (value []byte, 
 }
 
 func (s *Store) damaged(b bucket, key []byte) error {
-	return corrupt("%s: bucket %s, key %s: the value is not what was written", s.path, b.name, quote(key[min(1, len(key)):]))
+	return fmt.Errorf("%w: %s: bucket %s, key %s: %w", ErrCorrupt, s.path, b.name, quote(key[min(1, len(key)):]), task.ErrDamaged)
 }
 
 // begin begins a transaction, which is to be rolled back if it is not committed.
