@@ -169,10 +169,8 @@ func (e *Engine) open(owner string) error {
 	if _, err := e.commits.trouble(); err != nil {
 		return errStore()
 	}
-	if gate, ok := e.cfg.dispatcher.(Gate); ok {
-		if err := gate.Open(); err != nil {
-			return err
-		}
+	if err := e.gate(); err != nil {
+		return err
 	}
 	return e.room(owner)
 }

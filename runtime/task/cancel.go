@@ -75,14 +75,23 @@ func (e *Engine) tryCancel(ctx context.Context, id a2a.TaskID) (*task, <-chan st
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	if e.isOthers(t) {
+		if t, err = e.takeToCancel(ctx, t); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	t, done, end := e.beginCancel(t)
 	return t, done, end, nil
 }
 
 // isOthers reports whether a task was read from the store that another process
-// has, or had. Both mutexes are held.
+// has, or had.
 func (e *Engine) isOthers(t *task) bool {
-	fresh := t.journal.left != nil && t.saved.asked == 0 && !t.journal.rest
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fresh := t.journal.left != nil && t.saved.asked == 0 && !t.journal.rest && e.live[t.info.TaskID] == nil
 	return fresh && !e.draining && (e.shared() || t.placed && e.cfg.dispatcher != nil)
 }
 
@@ -99,13 +108,6 @@ func (e *Engine) beginCancel(t *task) (*task, <-chan struct{}, context.CancelCau
 	defer t.mu.Unlock()
 	done := t.turn.done
 	switch {
-	case e.isOthers(t):
-		// Whoever has it elsewhere finds out with the next thing it writes.
-		t.journal.left = nil
-		e.revive(t)
-		t.canceled = true
-		e.finish(t, a2a.TaskStateCanceled, "")
-		return t, t.turn.done, nil
 	case t.journal.ended, t.canceled, t.journal.left != nil:
 		return t, done, nil
 	case t.journal.rest: // it waits for the caller
@@ -118,7 +120,7 @@ func (e *Engine) beginCancel(t *task) (*task, <-chan struct{}, context.CancelCau
 		e.live[t.info.TaskID] = t
 		e.finish(t, a2a.TaskStateCanceled, "")
 		return t, t.turn.done, nil
-	case e.dequeue(t):
+	case e.dequeue(t, outcomeCanceled):
 		t.canceled = true
 		e.finish(t, a2a.TaskStateCanceled, "")
 		return t, done, nil

@@ -22,9 +22,9 @@ import (
 
 // TestProcessesOnOneStore lets processes that share a store be killed, restarted
 // and talked to at random, with and without a dispatcher that places turns
-// anywhere, brings them twice, takes them away and fails, and holds every task
-// against what its reply has to be. CHAOS_RUNS sets how many runs, CHAOS_SEED
-// where to begin.
+// anywhere, brings them twice, takes them away, loses them and fails, and holds
+// every task against what its reply has to be. CHAOS_RUNS sets how many runs,
+// CHAOS_SEED where to begin.
 func TestProcessesOnOneStore(t *testing.T) {
 	runs, seed := 60, 1
 	if n, err := strconv.Atoi(os.Getenv("CHAOS_RUNS")); err == nil {
@@ -57,6 +57,7 @@ type chaos struct {
 	engines [chaosProcesses]*task.Engine
 	lives   [chaosProcesses]*life
 	stalled [chaosProcesses]time.Time // until when its store refuses to commit
+	forgets bool                      // the post loses turns
 	asked   []*asked
 	work    sync.WaitGroup
 	trail   []string
@@ -76,6 +77,7 @@ type post struct {
 	rnd    *rand.Rand
 	placed map[task.DispatchedTurn]bool // false: over
 	failed bool                         // it fails now and then
+	forgot bool                         // it has lost a turn
 }
 
 func (p *post) Dispatch(_ context.Context, turn task.DispatchedTurn) error {
@@ -106,6 +108,14 @@ func (p *post) open() (turns []task.DispatchedTurn) {
 		return cmp.Or(strings.Compare(string(a.TaskID), string(b.TaskID)), cmp.Compare(a.Sequence, b.Sequence))
 	})
 	return turns
+}
+
+// forget loses a turn, as a durable service may that has lost its state.
+func (p *post) forget(turn task.DispatchedTurn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.placed, turn)
+	p.forgot = true
 }
 
 func (p *post) over(turn task.DispatchedTurn) {
@@ -159,6 +169,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	c := &chaos{t: t, rnd: rand.New(rand.NewPCG(seed, 11)), disk: newDisk()}
 	if c.rnd.IntN(3) > 0 {
 		c.post = &post{rnd: rand.New(rand.NewPCG(seed, 13)), placed: map[task.DispatchedTurn]bool{}, failed: true}
+		c.forgets = c.rnd.IntN(4) == 0
 	}
 	for i := range c.engines {
 		c.open(i)
@@ -291,6 +302,11 @@ func (c *chaos) bring(e *task.Engine, i int) {
 		return
 	}
 	turn := turns[c.rnd.IntN(len(turns))]
+	if c.forgets && c.rnd.IntN(4) == 0 {
+		c.note("forget a turn")
+		c.post.forget(turn)
+		return
+	}
 	c.note("bring to %d", i)
 	ctx, end := context.WithCancelCause(c.t.Context())
 	if c.rnd.IntN(3) == 0 {
@@ -311,7 +327,7 @@ func (c *chaos) brought(turn task.DispatchedTurn, err error) (over bool) {
 		return true
 	case errors.As(err, &failed):
 		c.t.Errorf("RunTurn: %v: %v", err, failed.Err)
-	case errors.Is(err, task.ErrShutdown), errors.Is(err, task.ErrElsewhere), errors.Is(err, task.ErrBusy), errors.Is(err, errDead):
+	case errors.Is(err, task.ErrShutdown), errors.Is(err, task.ErrElsewhere), errors.Is(err, task.ErrBusy), errors.Is(err, errDead), errors.Is(err, errFull):
 	default:
 		c.t.Errorf("RunTurn: %v", err)
 	}
@@ -319,14 +335,18 @@ func (c *chaos) brought(turn task.DispatchedTurn, err error) (over bool) {
 }
 
 // settle lets everything come to rest: the dispatcher brings what it has until
-// it is over.
+// it is over. What it has lost is placed again, within a minute.
 func (c *chaos) settle() {
+	lost := false
 	if c.post != nil {
 		c.post.mu.Lock()
-		c.post.failed = false
+		c.post.failed, lost = false, c.post.forgot
 		c.post.mu.Unlock()
 	}
 	time.Sleep(5 * chaosLease)
+	if lost {
+		time.Sleep(time.Minute)
+	}
 	for range 60 {
 		time.Sleep(chaosLease / 4)
 		if c.post == nil {

@@ -20,13 +20,17 @@ type DispatchedTurn struct {
 // once; package temporal has an implementation.
 type Dispatcher interface {
 	// Dispatch places a turn. It is called once the turn has its slot and the
-	// store knows that it is dispatched, and again for the same turn when the
-	// process was restarted meanwhile, so it must be idempotent. nil: the turn
-	// comes back through [Engine.RunTurn], in this process or another one. An
-	// error: it is not placed, or nobody knows. It then runs here at once, and a
-	// RunTurn that comes all the same gets [ErrNotDispatched]; but a turn that
-	// was placed before may be running elsewhere, so that it is tried again until
-	// it is taken, and [Engine.Health] says so meanwhile. A call has ten seconds.
+	// store knows that it is dispatched. nil: the turn comes back through
+	// [Engine.RunTurn], in this process or another one. It is called again for
+	// the same turn while that has not come back, after 5 s and then ever more
+	// seldom, also by a process that has been started meanwhile: a turn that is
+	// placed stays as it is, and one that was lost, or was taken to be over, is
+	// placed once more. An error: it is not placed, or nobody knows. It then runs
+	// here at once, and a RunTurn that comes all the same gets [ErrNotDispatched];
+	// but a turn that was placed before may be running elsewhere, and none may run
+	// here while the dispatcher is a [Gate] that is closed: that is tried again
+	// until it is taken, and [Engine.Health] says so meanwhile. A call has ten
+	// seconds.
 	Dispatch(ctx context.Context, turn DispatchedTurn) error
 
 	// Cancel tells whoever has placed the turn that a caller has canceled its
@@ -35,18 +39,20 @@ type Dispatcher interface {
 	Cancel(ctx context.Context, turn DispatchedTurn) error
 }
 
-// Gate is for a [Dispatcher] that may have no room: while Open returns an error
-// new messages are refused with it. Its text is read by callers; for the
-// transport there should be a sentinel of package a2a in it.
+// Gate is for a [Dispatcher] that may have no room, or that all turns must go
+// through: while Open returns an error new messages are refused with it, and a
+// turn that was let in before and that Dispatch does not take waits until it
+// does, instead of running here. The text is read by callers; for the transport
+// there should be a sentinel of package a2a in it.
 type Gate interface{ Open() error }
 
 // ErrNotDispatched is returned by [Engine.RunTurn] for a turn that is not there
-// to be run: it runs or ran by itself, it has ended, or its task is unknown.
-// Nothing is left to do.
+// to be run: it runs or ran by itself, or it has ended. Nothing is left to do.
 var ErrNotDispatched = errors.New("task: the turn is not dispatched, or is over")
 
 // ErrUnknownTurn is returned by [Engine.RunTurn] for a turn of a task that is not
-// in this store: this store has no such task. Another process may have it.
+// in this process's store. The dispatcher should bring it to another process, or
+// again later; a task that was forgotten long ago is in none.
 var ErrUnknownTurn = errors.New("task: this store has no such task")
 
 // FailedError is returned by [Engine.RunTurn] for a turn whose task has failed.
@@ -89,19 +95,16 @@ func (t *task) canceledTurn() (turn DispatchedTurn, ok bool) {
 // it is not taken. Once it is placed it waits for RunTurn, or for its end.
 func (e *Engine) place(ctx context.Context, cancel context.CancelCauseFunc, t *task, x *Execution) {
 	t.mu.Lock()
-	turn, adopted := t.dispatched(), t.turn.adopted
+	turn := t.dispatched()
 	t.mu.Unlock()
 	err := t.awaitStored(ctx)
-	if err == nil && !adopted {
-		err = e.dispatch(ctx, t, turn)
-	}
 	if err == nil {
-		if err = e.awaitClaim(ctx, t); err == nil {
+		if err = e.awaitClaim(ctx, t, turn); err == nil {
 			return
 		}
 	}
 	t.mu.Lock()
-	mine := t.claim()
+	mine := e.claim(ctx, t)
 	here := mine && ctx.Err() == nil && t.journal.left == nil
 	if here {
 		t.placed = false
@@ -123,12 +126,13 @@ func (e *Engine) place(ctx context.Context, cancel context.CancelCauseFunc, t *t
 
 // claim takes the one right to run the task's placed turn, and reports whether
 // it was there to take. The task's mutex is held.
-func (t *task) claim() bool {
+func (e *Engine) claim(ctx context.Context, t *task) bool {
 	select {
 	case <-t.turn.claimed:
 		return false
 	default:
 		close(t.turn.claimed)
+		e.tell.queued.Add(ctx, -1)
 		return true
 	}
 }
@@ -146,8 +150,8 @@ func (t *task) claim() bool {
 // nil says that the task has completed or asks its caller for more. Otherwise
 // the error is one of [ErrCanceled], [ErrTimeout] and *[FailedError] (the task
 // is at rest), [ErrShutdown] (the turn goes on with the next RunTurn),
-// [ErrElsewhere] (another process has taken it over), [ErrNotDispatched], or
-// that of the store.
+// [ErrElsewhere] (another process has taken it over), [ErrNotDispatched],
+// [ErrUnknownTurn], or that of the store.
 func (e *Engine) RunTurn(ctx context.Context, turn DispatchedTurn) error {
 	t, err := e.dispatchedTask(ctx, turn)
 	if err != nil {
@@ -181,7 +185,7 @@ func (e *Engine) RunTurn(ctx context.Context, turn DispatchedTurn) error {
 	}
 	e.turns.Add(1) // while place still counts, so that Drain waits for both
 	defer e.turns.Done()
-	t.claim()
+	e.claim(run, t)
 	t.attempt++
 	x.attempt, x.written = t.attempt, t.journal.text.String()
 	e.commits.mark(t)
@@ -223,16 +227,24 @@ func (e *Engine) dispatchedTask(ctx context.Context, turn DispatchedTurn) (*task
 	if t == nil {
 		l := leftover{id: turn.TaskID}
 		l.t, l.damaged, l.err = e.read(ctx, turn.TaskID)
-		switch {
-		case l.t == nil && errors.Is(l.err, ErrNotFound):
-			return nil, ErrUnknownTurn
-		case l.t == nil:
-			return nil, l.err
-		case l.t.journal.rest, !l.t.placed, l.t.inputAt != turn.Sequence:
-			return nil, ErrNotDispatched
+		if err := l.refuses(turn); err != nil {
+			return nil, err
+		}
+		if l.err == nil {
+			if l, err = e.takeOver(l.t, false); errors.Is(err, ErrConflict) {
+				return nil, ErrElsewhere
+			}
+			if err == nil {
+				err = l.refuses(turn)
+			}
+			if err != nil {
+				return nil, err
+			}
 		}
 		l.adopted = true
-		e.recoverTask(ctx, l)
+		if e.recoverTask(ctx, l) {
+			return nil, ErrShutdown
+		}
 		t = l.t
 	}
 	t.mu.Lock()
@@ -263,6 +275,19 @@ func (e *Engine) dispatchedTask(ctx context.Context, turn DispatchedTurn) (*task
 	return nil, ErrNotDispatched
 }
 
+// refuses says why a turn of the task is not run.
+func (l leftover) refuses(turn DispatchedTurn) error {
+	switch {
+	case l.t == nil && errors.Is(l.err, ErrNotFound):
+		return ErrUnknownTurn
+	case l.t == nil, l.err != nil && !errors.Is(l.err, errDamaged):
+		return l.err
+	case l.t.journal.rest, !l.t.placed, l.t.inputAt != turn.Sequence:
+		return ErrNotDispatched
+	}
+	return nil
+}
+
 // interrupted ends a dispatched turn whose RunTurn has been ended.
 func (e *Engine) interrupted(ctx context.Context, t *task, turn DispatchedTurn) error {
 	cause := context.Cause(ctx)
@@ -281,7 +306,7 @@ func (e *Engine) interrupted(ctx context.Context, t *task, turn DispatchedTurn) 
 	if t.turn.cancel != nil {
 		t.turn.cancel(ErrShutdown)
 		e.bound(t, ErrShutdown)
-	} else if e.dequeue(t) {
+	} else if e.dequeue(t, outcomeInterrupted) {
 		e.leaveLocked(t, ErrShutdown)
 	}
 	return ErrShutdown
@@ -301,10 +326,13 @@ func (e *Engine) cancelTurn(t *task, turn DispatchedTurn) {
 }
 
 // CancelTurn cancels the task of a dispatched turn, wherever it is, for a
-// dispatcher that was told to by its own users. A turn that is over is
-// [ErrNotDispatched].
+// dispatcher that was told to by its own users. A turn that is over, or whose
+// task is not in this process's store, is [ErrNotDispatched].
 func (e *Engine) CancelTurn(ctx context.Context, turn DispatchedTurn) error {
 	t, err := e.dispatchedTask(ctx, turn)
+	if errors.Is(err, ErrUnknownTurn) {
+		return ErrNotDispatched
+	}
 	if err != nil {
 		return err
 	}
@@ -334,8 +362,10 @@ func (t *task) outcome(failure error) error {
 		return ErrCanceled
 	case t.status.State != a2a.TaskStateFailed:
 		return nil
-	case t.turn.expired != nil:
+	case errors.Is(t.turn.expired, ErrTimeout):
 		return t.turn.expired
+	case t.turn.expired != nil: // its reply was too large
+		failure = t.turn.expired
 	}
 	return &FailedError{Err: failure}
 }

@@ -61,8 +61,8 @@ func TestADispatchedTurnRunsWhenItIsBrought(t *testing.T) {
 	if replyText(got) != "hi" {
 		t.Errorf("the reply is %q", replyText(got))
 	}
-	// What comes late or is unknown is not run.
-	for _, late := range []task.DispatchedTurn{turn, {TaskID: made.ID, Sequence: 7}, {TaskID: "nobody", Sequence: 1}} {
+	// What comes late is not run.
+	for _, late := range []task.DispatchedTurn{turn, {TaskID: made.ID, Sequence: 7}} {
 		wantError(t, <-bring(t.Context(), e, late), task.ErrNotDispatched)
 	}
 }
@@ -223,17 +223,26 @@ func TestWhatRunTurnSaysOfAFailure(t *testing.T) {
 	o := newOffice()
 	secret := errors.New("the key is 123")
 	e, kill := newDisk().live(t, func(ctx context.Context, x *task.Execution) error {
-		if x.Message().Parts[0].Text() == "slow" {
+		switch x.Message().Parts[0].Text() {
+		case "slow":
 			<-ctx.Done()
 			return context.Cause(ctx)
+		case "long":
+			_, err := x.WriteText(make([]byte, 5000))
+			return err
 		}
 		return secret
-	}, task.WithDispatcher(o), task.WithTimeouts(task.Timeouts{Total: 20 * time.Millisecond}))
+	}, task.WithDispatcher(o), task.WithTimeouts(task.Timeouts{Total: 20 * time.Millisecond}), task.WithLimits(task.Limits{MaxReplyBytes: 1000}))
 	defer kill()
 	start(t, e, send("fast"))
 	err := <-bring(t.Context(), e, <-o.turns)
 	var failed *task.FailedError
 	if !errors.As(err, &failed) || !errors.Is(err, secret) || failed.Error() != "task: the turn has failed" {
+		t.Errorf("a failure is %v", err)
+	}
+	start(t, e, send("long"))
+	err = <-bring(t.Context(), e, <-o.turns)
+	if !errors.As(err, &failed) || !errors.Is(err, task.ErrReplyTooLarge) {
 		t.Errorf("a failure is %v", err)
 	}
 	start(t, e, send("slow"))
@@ -305,7 +314,7 @@ func TestAPlacedTurnIsNotRunHereBecauseItCannotBePlacedAgain(t *testing.T) {
 		e, kill = d.live(t, echo, task.WithDispatcher(f), task.WithResume(0))
 		defer kill()
 		synctest.Wait()
-		wantError(t, e.Health(), errClosed, "1 interrupted turns")
+		wantError(t, e.Health(), errClosed, "1 turns")
 		if again := <-f.turns; again != turn {
 			t.Errorf("%+v was placed again, want %+v", again, turn)
 		}
@@ -343,4 +352,44 @@ func TestATurnThatWasBegunHereGoesOnHere(t *testing.T) {
 	if n := len(o.turns); n != 0 {
 		t.Errorf("it was dispatched %d times", n)
 	}
+}
+
+// blind is a store in which events cannot be read for a time.
+type blind struct {
+	task.Store
+	on atomic.Bool
+}
+
+var errBlind = errors.New("the connection is lost")
+
+func (b *blind) Scan(ctx context.Context, r task.Range) ([]task.Entry, error) {
+	if r.Bucket == task.BucketEvents && b.on.Load() {
+		return nil, errBlind
+	}
+	return b.Store.Scan(ctx, r)
+}
+
+// TestAStoreThatCannotBeReadIsNoEndOfATurn: the dispatcher has to bring it again.
+func TestAStoreThatCannotBeReadIsNoEndOfATurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o := newDisk(), newOffice()
+		e, kill := d.live(t, echo, task.WithShared(0), task.WithDispatcher(o))
+		defer kill()
+		id := start(t, e, send("hi")).ID
+		turn := <-o.turns
+		b := &blind{Store: d.Memory}
+		other, err := task.Open(t.Context(), b, echo, task.WithShared(0), task.WithDispatcher(newOffice()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		b.on.Store(true)
+		wantError(t, other.RunTurn(t.Context(), turn), errBlind)
+		b.on.Store(false)
+		if err := other.RunTurn(t.Context(), turn); err != nil {
+			t.Error(err)
+		}
+		wantState(t, get(t, other, id), a2a.TaskStateCompleted)
+		drain(t, other)
+	})
 }

@@ -129,7 +129,7 @@ func (e *Engine) refuseNew() (idle <-chan struct{}, ends []context.CancelCauseFu
 	defer e.mu.Unlock()
 	e.draining = true
 	if e.durable() { // those who wait have a later life to do so
-		e.emptyQueue(func(t *task) { e.leaveLocked(t, ErrShutdown) })
+		e.emptyQueue(outcomeInterrupted, func(t *task) { e.leaveLocked(t, ErrShutdown) })
 	}
 	if e.idle == nil {
 		e.idle = make(chan struct{})
@@ -143,12 +143,12 @@ func (e *Engine) refuseNew() (idle <-chan struct{}, ends []context.CancelCauseFu
 func (e *Engine) dropQueue() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.emptyQueue(func(t *task) { e.finish(t, a2a.TaskStateFailed, shutdownText) })
+	e.emptyQueue(outcomeShutdown, func(t *task) { e.finish(t, a2a.TaskStateFailed, shutdownText) })
 }
 
 // emptyQueue takes all tasks out of the queue. The engine's mutex is held; end
 // is called with that of each task.
-func (e *Engine) emptyQueue(end func(t *task)) {
+func (e *Engine) emptyQueue(outcome string, end func(t *task)) {
 	var waiting []*task
 	for _, l := range e.queue.lanes {
 		for _, j := range l.jobs {
@@ -157,7 +157,7 @@ func (e *Engine) emptyQueue(end func(t *task)) {
 	}
 	for _, t := range waiting {
 		t.mu.Lock()
-		if e.dequeue(t) {
+		if e.dequeue(t, outcome) {
 			end(t)
 		}
 		t.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,6 +155,80 @@ func TestCancelDuringTheDrain(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("Drain: %v", err)
 		}
+	})
+}
+
+// drainedWhileItReads is a store that lets its engine be drained while it reads
+// a task's row.
+type drainedWhileItReads struct {
+	task.Store
+	e     atomic.Pointer[task.Engine] // nil: not now
+	reads atomic.Int32                // before that
+	over  chan error
+}
+
+func (s *drainedWhileItReads) Get(ctx context.Context, b task.Bucket, key string) ([]byte, error) {
+	if e := s.e.Load(); e != nil && b == task.BucketTasks && s.reads.Add(-1) == 0 {
+		go func() { s.over <- e.Drain(context.WithoutCancel(ctx)) }()
+		time.Sleep(time.Second)
+	}
+	return s.Store.Get(ctx, b, key)
+}
+
+// TestNoWorkBeginsAfterTheDrain: also what is found in the store at that moment is
+// left to the others.
+func TestNoWorkBeginsAfterTheDrain(t *testing.T) {
+	open := func(t *testing.T, d *disk, opts ...task.Option) (*task.Engine, *drainedWhileItReads) {
+		s := &drainedWhileItReads{Store: d.Memory, over: make(chan error, 1)}
+		e, err := task.Open(t.Context(), s, func(context.Context, *task.Execution) error {
+			t.Error("the agent was begun")
+			return nil
+		}, append(opts, task.WithShared(0), task.WithResume(0))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e, s
+	}
+	t.Run("a task of a dead process", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDisk()
+			dead, kill := d.live(t, newGate().run, task.WithShared(0), task.WithResume(0))
+			id := start(t, dead, send("hi")).ID
+			synctest.Wait()
+			e, s := open(t, d)
+			s.reads.Store(2) // the second one is behind the look at the door
+			s.e.Store(e)
+			kill()
+			time.Sleep(30 * time.Second)
+			if err := <-s.over; err != nil {
+				t.Errorf("Drain: %v", err)
+			}
+			e.Close()
+			next, stop := d.live(t, answer("after"), task.WithShared(0), task.WithResume(0))
+			defer stop()
+			time.Sleep(2 * task.DefaultLease)
+			wantState(t, get(t, next, id), a2a.TaskStateCompleted)
+		})
+	})
+	t.Run("a turn that is brought", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d, o := newDisk(), newOffice()
+			owner, kill := d.live(t, echo, task.WithShared(0), task.WithDispatcher(o))
+			defer kill()
+			start(t, owner, send("hi"))
+			turn := <-o.turns
+			e, s := open(t, d, task.WithDispatcher(newOffice()))
+			s.reads.Store(1)
+			s.e.Store(e)
+			wantError(t, e.RunTurn(t.Context(), turn), task.ErrShutdown)
+			if err := <-s.over; err != nil {
+				t.Errorf("Drain: %v", err)
+			}
+			e.Close()
+			if err := owner.RunTurn(t.Context(), turn); err != nil {
+				t.Error(err)
+			}
+		})
 	})
 }
 

@@ -31,7 +31,8 @@ type RunFunc func(ctx context.Context, x *Execution) error
 // something to write to the store, for which [Engine.Drain] waits while the store
 // takes it and [Engine.Close] in any case, and one for
 // each target of push notifications while there is something to tell, for which
-// [Engine.Close] waits. Where [Limits] have an age there is one more until Close.
+// [Engine.Close] waits. Where [Limits] have an age there is one more until Close,
+// and on a shared store there are two.
 type Engine struct {
 	run     RunFunc
 	log     *slog.Logger
@@ -130,9 +131,9 @@ func (e *Engine) Close() {
 	e.part()
 }
 
-// Health is nil while the store can be written to and no interrupted turn waits
-// for its [Dispatcher] to take it again, and else says what is wrong. It is for
-// a readiness check.
+// Health is nil while the store can be written to and no turn waits for its
+// [Dispatcher] to take it again, and else says what is wrong. It is for a
+// readiness check.
 func (e *Engine) Health() error {
 	if _, err := e.commits.trouble(); err != nil {
 		return err
@@ -202,7 +203,7 @@ func (e *Engine) leave(t *task, why error) {
 	defer t.mu.Unlock()
 	e.leaveLocked(t, why)
 	if e.shared() {
-		e.dequeue(t)
+		e.dequeue(t, outcomeOf(verdict{left: true, refused: why}, nil))
 	}
 }
 

@@ -75,9 +75,10 @@ func (e *Engine) watchTask(ctx context.Context, id a2a.TaskID) *watch {
 	return &watch{changed: changed, stop: stop, least: maxFollow, most: maxWatched, pause: maxFollow}
 }
 
-// wait returns when there may be something new, or one of the others is closed.
-func (w *watch) wait(one, two <-chan struct{}) {
-	timer := time.NewTimer(w.pause)
+// wait returns when there may be something new, after limit, or when one of the
+// others is closed.
+func (w *watch) wait(limit time.Duration, one, two <-chan struct{}) {
+	timer := time.NewTimer(min(w.pause, limit))
 	defer timer.Stop()
 	select {
 	case <-w.changed:
@@ -98,7 +99,7 @@ func (e *Engine) follow(ctx context.Context, id a2a.TaskID, step func(t *task) b
 		return err
 	}
 	for !step(t) {
-		w.wait(ctx.Done(), e.commits.ctx.Done())
+		w.wait(w.most, ctx.Done(), e.commits.ctx.Done())
 		switch {
 		case ctx.Err() != nil:
 			return errReaderLeft(ctx, t)
@@ -169,35 +170,4 @@ func (e *Engine) streamElsewhere(ctx context.Context, id a2a.TaskID, after uint6
 		after += uint64(len(b.records))
 		return !b.each(t.info, yield) || b.rest
 	})
-}
-
-// awaitClaim waits until somebody runs a placed turn here, or its context ends.
-// On a shared store another process may run it.
-func (e *Engine) awaitClaim(ctx context.Context, t *task) error {
-	t.mu.Lock()
-	claimed := t.turn.claimed
-	t.mu.Unlock()
-	var w *watch
-	if e.shared() {
-		w = e.watchTask(ctx, t.info.TaskID)
-		defer w.stop()
-	}
-	for {
-		if w == nil {
-			select {
-			case <-claimed:
-			case <-ctx.Done():
-			}
-		} else {
-			w.wait(claimed, ctx.Done())
-		}
-		select {
-		case <-claimed:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		default:
-			e.disownIfTaken(ctx, t)
-		}
-	}
 }

@@ -100,7 +100,7 @@ func newInstruments(c *config) *instruments {
 	i.active, _ = m.Int64UpDownCounter("workspace.turns.active", metric.WithUnit("{turn}"),
 		metric.WithDescription("Turns that run."))
 	i.queued, _ = m.Int64UpDownCounter("workspace.turns.queued", metric.WithUnit("{turn}"),
-		metric.WithDescription("Turns that wait for the one before, or for room."))
+		metric.WithDescription("Turns that wait for the one before, for room, or for their dispatcher."))
 	i.chunks, _ = m.Int64Counter("workspace.reply.chunks", metric.WithUnit("{chunk}"),
 		metric.WithDescription("Writes to replies, counted when the turn ends."))
 	i.commits, _ = m.Int64Counter("workspace.journal.commits", metric.WithUnit("{commit}"),
@@ -174,6 +174,14 @@ func (s *turnSpan) is(ctx context.Context, outcome string) {
 		}
 	}
 	s.span.End()
+}
+
+// unbegun tells of a turn that has ended without having begun in this process. It
+// has no span and took no time.
+func (i *instruments) unbegun(ctx context.Context, outcome string) {
+	if i.turns.Enabled(ctx) {
+		i.turns.Add(ctx, 1, i.by[outcome])
+	}
 }
 
 // outcomeOf names what has become of a turn.

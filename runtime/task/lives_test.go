@@ -21,14 +21,17 @@ type life struct {
 	full atomic.Bool
 }
 
-var errDead = errors.New("the process is dead")
+var (
+	errDead = errors.New("the process is dead")
+	errFull = errors.New("the disk is full")
+)
 
 func (l *life) Commit(ctx context.Context, ops []task.Op) error {
 	if l.dead.Load() {
 		return errDead
 	}
 	if l.full.Load() {
-		return errors.New("the disk is full")
+		return errFull
 	}
 	return l.Store.Commit(ctx, ops)
 }

@@ -15,10 +15,11 @@ const (
 	dispatchTimeout  = 10 * time.Second       // for one call
 	minDispatchRetry = 100 * time.Millisecond // then twice as long each time
 	maxDispatchRetry = 10 * time.Second
+	minPlaceAgain    = 5 * time.Second // for a placed turn to come back, then twice as long each time
+	maxPlaceAgain    = 40 * time.Second
 )
 
-// lostTurns are those that an earlier life has placed and that cannot be placed
-// again.
+// lostTurns are those that cannot be placed and must not run here.
 type lostTurns struct {
 	mu     sync.Mutex
 	errors map[a2a.TaskID]error
@@ -28,18 +29,21 @@ func (l *lostTurns) trouble() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, err := range l.errors {
-		return fmt.Errorf("task: %d interrupted turns cannot be dispatched again: %w", len(l.errors), err)
+		return fmt.Errorf("task: %d turns cannot be dispatched: %w", len(l.errors), err)
 	}
 	return nil
 }
 
-func (l *lostTurns) note(id a2a.TaskID, err error) {
+// note reports whether it is the first of a turn.
+func (l *lostTurns) note(id a2a.TaskID, err error) (first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.errors == nil {
 		l.errors = map[a2a.TaskID]error{}
 	}
+	first = l.errors[id] == nil
 	l.errors[id] = err
+	return first
 }
 
 func (l *lostTurns) found(id a2a.TaskID) {
@@ -48,32 +52,65 @@ func (l *lostTurns) found(id a2a.TaskID) {
 	delete(l.errors, id)
 }
 
-// dispatch calls the dispatcher. A turn that was placed before may be running
-// elsewhere: it is placed again, however long it takes, unless it comes back by
-// itself.
-func (e *Engine) dispatch(ctx context.Context, t *task, turn DispatchedTurn) error {
+// awaitClaim places a turn and waits until somebody runs it here, or its context
+// ends. Who has taken it may lose it, or bring it to a process that does not know
+// its task, so it is placed again while it does not come back. It cannot run here
+// by then, since it may be running elsewhere: that is seen in the store. Nor may
+// it while a [Gate] is closed.
+func (e *Engine) awaitClaim(ctx context.Context, t *task, turn DispatchedTurn) error {
 	t.mu.Lock()
-	again, claimed := t.turn.again, t.turn.claimed
+	claimed, again := t.turn.claimed, t.turn.again || t.turn.adopted
+	next := time.Now()
+	if t.turn.adopted {
+		next = next.Add(minPlaceAgain)
+	}
 	t.mu.Unlock()
+	w := &watch{stop: func() {}, most: maxPlaceAgain, pause: maxPlaceAgain}
+	if e.shared() {
+		w = e.watchTask(ctx, t.info.TaskID)
+	}
+	defer w.stop()
 	defer e.lost.found(turn.TaskID)
-	for wait := minDispatchRetry; ; wait = min(2*wait, maxDispatchRetry) {
-		err := protect(ctx, dispatchTimeout, turn, e.cfg.dispatcher.Dispatch)
-		if err == nil || !again || ctx.Err() != nil {
-			return err
+	for pause, retry := minPlaceAgain, minDispatchRetry; ; {
+		if !time.Now().Before(next) {
+			err := protect(ctx, dispatchTimeout, turn, e.cfg.dispatcher.Dispatch)
+			switch {
+			case err == nil:
+				e.lost.found(turn.TaskID)
+				again, next = true, time.Now().Add(pause)
+				pause, retry = min(2*pause, maxPlaceAgain), minDispatchRetry
+			case ctx.Err() != nil, !again && e.gate() == nil:
+				return err
+			default:
+				e.noteLost(ctx, turn, err)
+				next, retry = time.Now().Add(retry), min(2*retry, maxDispatchRetry)
+			}
 		}
-		e.log.LogAttrs(ctx, slog.LevelError, "interrupted turn cannot be dispatched again, it waits until it can",
-			slog.String("task_id", string(turn.TaskID)), slog.Any("error", err), slog.Duration("retry_in", wait))
-		e.lost.note(turn.TaskID, err)
-		timer := time.NewTimer(wait)
+		w.wait(time.Until(next), claimed, ctx.Done())
 		select {
-		case <-timer.C:
-			continue
 		case <-claimed:
-			err = nil
+			return nil
 		case <-ctx.Done():
+			return context.Cause(ctx)
+		default:
+			e.disownIfTaken(ctx, t)
 		}
-		timer.Stop()
-		return err
+	}
+}
+
+// gate says why the dispatcher takes nothing, nil when it does or has no [Gate].
+func (e *Engine) gate() error {
+	if gate, ok := e.cfg.dispatcher.(Gate); ok {
+		return gate.Open()
+	}
+	return nil
+}
+
+// noteLost says once of a turn that it waits for its dispatcher.
+func (e *Engine) noteLost(ctx context.Context, turn DispatchedTurn, err error) {
+	if e.lost.note(turn.TaskID, err) {
+		e.log.LogAttrs(ctx, slog.LevelError, "turn cannot be dispatched, it waits until it can",
+			slog.String("task_id", string(turn.TaskID)), slog.Any("error", err))
 	}
 }
 

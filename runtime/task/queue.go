@@ -83,7 +83,6 @@ func (e *Engine) schedule(held *task) {
 		l.jobs = l.jobs[1:]
 		l.busy = true
 		q.length--
-		e.tell.queued.Add(j.ctx, -1)
 		e.begin(j, j.t == held)
 	}
 }
@@ -100,7 +99,8 @@ func (e *Engine) begin(j *job, locked bool) {
 	// It is decided once where a turn runs: one that was begun here goes on here.
 	dispatched := e.cfg.dispatcher != nil && (t.attempt == 0 || t.placed)
 	t.turn.again = t.placed
-	if t.placed = dispatched; !dispatched {
+	if t.placed = dispatched; !dispatched { // else it waits on
+		e.tell.queued.Add(j.ctx, -1)
 		t.attempt++
 		j.x.attempt = t.attempt
 	}
@@ -146,9 +146,9 @@ func (e *Engine) leaveQueue(t *task) {
 	}
 }
 
-// dequeue takes a task out of the queue and reports whether it was there. The
-// engine's mutex is held.
-func (e *Engine) dequeue(t *task) bool {
+// dequeue takes a task out of the queue and reports whether it was there; outcome
+// is what becomes of its turn then. The engine's mutex is held.
+func (e *Engine) dequeue(t *task, outcome string) bool {
 	q := &e.queue
 	key := e.laneOf(t)
 	l := q.lanes[key]
@@ -162,6 +162,7 @@ func (e *Engine) dequeue(t *task) bool {
 		l.jobs = append(l.jobs[:i:i], l.jobs[i+1:]...)
 		q.length--
 		e.tell.queued.Add(j.ctx, -1)
+		e.tell.unbegun(j.ctx, outcome)
 		e.leaveQueue(t)
 		if len(l.jobs) == 0 && !l.busy {
 			delete(q.lanes, key)

@@ -151,8 +151,9 @@ func (e *Engine) count(ctx context.Context) error {
 	return nil
 }
 
-// recoverTask goes on with one task, or brings it to an end.
-func (e *Engine) recoverTask(ctx context.Context, l leftover) {
+// recoverTask goes on with one task, or brings it to an end. An engine that drains
+// does nothing with it.
+func (e *Engine) recoverTask(ctx context.Context, l leftover) (drains bool) {
 	id, t, err := l.id, l.t, l.err
 	if (t == nil || t.journal.last() == 0) && !l.startOver() {
 		e.strike(ctx, l)
@@ -165,7 +166,11 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) {
 	defer e.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if e.draining {
+		return true
+	}
 	t.saved.open = true
+	rested := t.journal.rest
 	switch {
 	case err != nil:
 		e.log.LogAttrs(ctx, slog.LevelError, "a task that was running is damaged in the store",
@@ -197,6 +202,10 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) {
 		t.turn.adopted = l.adopted
 		e.enqueue(t, context.Background(), t.input.metadata)
 	}
+	if t.journal.rest && !rested {
+		e.tell.unbegun(ctx, outcomeOf(verdict{state: t.status.State}, nil))
+	}
+	return false
 }
 
 // revive makes a task live that was read from the store. Both mutexes are held.

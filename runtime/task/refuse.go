@@ -33,7 +33,7 @@ func (e *Engine) giveUp(t *task, err error) {
 	t.mu.Lock()
 	cancel, again := t.turn.cancel, t.refused
 	e.leaveLocked(t, errRefused)
-	e.dequeue(t)
+	e.dequeue(t, outcomeFailed)
 	t.mu.Unlock()
 	if cancel != nil {
 		cancel(errRefused)

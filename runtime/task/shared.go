@@ -52,16 +52,24 @@ func WithShared(lease time.Duration) Option {
 	return optionFunc(func(c *config) { c.lease = lease })
 }
 
-// hosts is what a process knows of those it shares the store with. All but the
-// first two are used by one goroutine.
+// hosts is what a process knows of those it shares the store with.
 type hosts struct {
 	id     string        // of this one; empty where nobody else writes to the store
 	turns  atomic.Uint64 // it has had
+	silent atomic.Bool   // it cannot say that it is alive
 	work   sync.WaitGroup
-	beat   uint64
+	beat   uint64 // of stayAlive
+	// Of keepUp.
 	seen   map[string]sighting
-	placed map[a2a.TaskID]bool // whose interrupted turns were dispatched again
-	strays map[a2a.TaskID]int  // how often they were taken up again
+	placed map[a2a.TaskID]placedAgain // whose turns no living process waits for
+	strays map[a2a.TaskID]int         // how often they were taken up again
+}
+
+// placedAgain is when a turn is placed once more, unless it has come back, and
+// how long after that.
+type placedAgain struct {
+	next  time.Time
+	pause time.Duration
 }
 
 // sighting is when a process was seen to be alive. Its clock does not matter:
@@ -96,10 +104,11 @@ func (h *hosts) holder() string {
 // join makes this process known and takes up what others have left.
 func (e *Engine) join(ctx context.Context) error {
 	h := &e.hosts
-	h.seen, h.placed, h.strays = map[string]sighting{}, map[a2a.TaskID]bool{}, map[a2a.TaskID]int{}
+	h.seen, h.placed, h.strays = map[string]sighting{}, map[a2a.TaskID]placedAgain{}, map[a2a.TaskID]int{}
 	if err := e.beat(ctx); err != nil {
 		return err
 	}
+	h.work.Go(e.stayAlive)
 	if err := e.sweep(ctx); err != nil {
 		return err
 	}
@@ -118,12 +127,36 @@ func (e *Engine) part() {
 	_ = e.store.Commit(ctx, []Op{{Kind: Delete, Bucket: BucketHosts, Key: e.hosts.id}}) // else the lease ends by itself
 }
 
-// keepUp is alive until Close, and looks whether the others are.
+// stayAlive says until Close that this process is alive, and does nothing else:
+// what else there is to do may take longer than the lease.
+func (e *Engine) stayAlive() {
+	e.eachBeat(e.beat, "the shared store cannot be written to, other processes may take over what runs here")
+}
+
+// keepUp looks until Close whether the others are alive.
 func (e *Engine) keepUp() {
+	counted := time.Now()
+	e.eachBeat(func(ctx context.Context) error {
+		if e.hosts.silent.Load() {
+			return nil // it would take over what it cannot keep
+		}
+		err := e.sweep(ctx)
+		if err == nil && time.Since(counted) > recountEvery {
+			counted = time.Now()
+			if err = e.count(ctx); err == nil {
+				e.prune(ctx)
+			}
+		}
+		return err
+	}, "the shared store cannot be used, what other processes have left is not taken over")
+}
+
+// eachBeat calls do a few times in each lease, until Close, and says when it
+// begins to fail.
+func (e *Engine) eachBeat(do func(ctx context.Context) error, failure string) {
 	ctx := e.commits.ctx
 	tick := time.NewTicker(max(e.cfg.lease/beatsPerLease, time.Millisecond))
 	defer tick.Stop()
-	counted := time.Now()
 	failing := false
 	for {
 		select {
@@ -131,18 +164,9 @@ func (e *Engine) keepUp() {
 		case <-ctx.Done():
 			return
 		}
-		err := e.beat(ctx)
-		if err == nil {
-			err = e.sweep(ctx)
-		}
-		if err == nil && time.Since(counted) > recountEvery {
-			counted = time.Now()
-			if err = e.count(ctx); err == nil {
-				e.prune(ctx)
-			}
-		}
+		err := do(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			e.log.LogAttrs(ctx, slog.LevelError, "the shared store cannot be used, other processes may take over what runs here", slog.Any("error", err))
+			e.log.LogAttrs(ctx, slog.LevelError, failure, slog.Any("error", err))
 		}
 		failing = err != nil
 	}
@@ -152,7 +176,9 @@ func (e *Engine) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.lease)
 	defer cancel()
 	e.hosts.beat++
-	return e.store.Commit(ctx, []Op{{Kind: Put, Bucket: BucketHosts, Key: e.hosts.id, Value: mustJSON(life{e.hosts.beat, e.cfg.lease})}})
+	err := e.store.Commit(ctx, []Op{{Kind: Put, Bucket: BucketHosts, Key: e.hosts.id, Value: mustJSON(life{e.hosts.beat, e.cfg.lease})}})
+	e.hosts.silent.Store(err != nil)
+	return err
 }
 
 // sweep looks through what is not at rest: what others have taken from here, and
@@ -171,16 +197,16 @@ func (e *Engine) sweep(ctx context.Context) error {
 	for _, entry := range open {
 		id, host := a2a.TaskID(entry.Key), string(entry.Value)
 		ids[id] = true
-		_, placed := e.hosts.placed[id]
-		switch {
-		case host == e.hosts.id:
+		again, known := e.hosts.placed[id]
+		busy := mine[id] != nil || e.alive(id) != nil
+		if host == e.hosts.id {
 			delete(mine, id)
-			if !placed && e.isStray(id) {
-				left = append(left, leftover{id: id, host: host})
-			}
-		case e.lives(host):
-			delete(e.hosts.placed, id)
-		case !placed && mine[id] == nil && e.alive(id) == nil:
+		}
+		switch {
+		case busy, host != e.hosts.id && e.lives(host):
+			e.found(id)
+		case host == e.hosts.id && !e.isStray(id), known && time.Now().Before(again.next):
+		default:
 			left = append(left, leftover{id: id, host: host})
 		}
 	}
@@ -189,8 +215,7 @@ func (e *Engine) sweep(ctx context.Context) error {
 	}
 	for id := range e.hosts.placed {
 		if !ids[id] {
-			delete(e.hosts.placed, id)
-			e.lost.found(id)
+			e.found(id)
 		}
 	}
 	e.forgetStrays(ids)
@@ -202,6 +227,14 @@ func (e *Engine) sweep(ctx context.Context) error {
 		e.adopt(ctx, l.id, l.host)
 	}
 	return nil
+}
+
+// found notes that a living process waits for a turn again, or that it is over.
+func (e *Engine) found(id a2a.TaskID) {
+	if _, ok := e.hosts.placed[id]; ok {
+		delete(e.hosts.placed, id)
+		e.lost.found(id)
+	}
 }
 
 // look sees who is alive.
@@ -272,7 +305,8 @@ func (e *Engine) disownIfTaken(ctx context.Context, t *task) {
 	}
 }
 
-// adopt takes up a task whose process, host, is dead, or has lost it.
+// adopt takes up a task whose process, host, is dead, or has lost it. A placed turn
+// is only placed again.
 func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, host string) {
 	release, err := e.hold(ctx, id)
 	if err != nil {
@@ -292,7 +326,7 @@ func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, host string) {
 		return // it is gone, or the store fails
 	case l.err == nil && l.t.journal.rest:
 		return // it has come to rest meanwhile
-	case l.err == nil && l.t.placed && !l.t.canceled:
+	case l.err == nil && l.t.placed && !l.t.canceled && e.cfg.dispatcher != nil:
 		e.dispatchAgain(ctx, l.t)
 		return
 	}
@@ -302,20 +336,17 @@ func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, host string) {
 	e.recoverTask(ctx, l)
 }
 
-// dispatchAgain places a turn whose process is dead: it may have died before it
-// did.
+// dispatchAgain places a turn that no living process waits for: the one that did
+// may have died before it had placed it, and whoever has it may lose it.
 func (e *Engine) dispatchAgain(ctx context.Context, t *task) {
 	turn := t.dispatched()
-	if e.cfg.dispatcher == nil {
-		return
-	}
+	pause := max(e.hosts.placed[turn.TaskID].pause, minPlaceAgain)
 	err := protect(ctx, dispatchTimeout, turn, e.cfg.dispatcher.Dispatch)
 	if err != nil {
-		e.log.LogAttrs(ctx, slog.LevelError, "interrupted turn cannot be dispatched again, it waits until it can",
-			slog.String("task_id", string(turn.TaskID)), slog.Any("error", err))
-		e.lost.note(turn.TaskID, err)
+		e.noteLost(ctx, turn, err)
+		e.hosts.placed[turn.TaskID] = placedAgain{time.Now(), pause}
 		return
 	}
 	e.lost.found(turn.TaskID)
-	e.hosts.placed[turn.TaskID] = true
+	e.hosts.placed[turn.TaskID] = placedAgain{time.Now().Add(pause), min(2*pause, maxPlaceAgain)}
 }

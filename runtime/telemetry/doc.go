@@ -57,10 +57,10 @@
 // A test holds this table against what a collector receives.
 //
 //	name                              | kind      | unit         | attributes          | what
-//	workspace.turns                   | counter   | {turn}       | outcome             | turns that have ended
+//	workspace.turns                   | counter   | {turn}       | outcome             | turns that have ended, also before they began
 //	workspace.turn.duration           | histogram | s            | outcome             | from begin to end
 //	workspace.turns.active            | updown    | {turn}       |                     | turns that run
-//	workspace.turns.queued            | updown    | {turn}       |                     | turns that wait: the depth of the queue
+//	workspace.turns.queued            | updown    | {turn}       |                     | turns that wait: the depth of the queue, and those at a dispatcher
 //	workspace.reply.chunks            | counter   | {chunk}      |                     | writes to replies, counted at the end of the turn
 //	workspace.journal.commits         | counter   | {commit}     | result              | commits of the journal to the store
 //	workspace.journal.commit.duration | histogram | s            | result              | how long they took
