@@ -50,9 +50,10 @@ type Gate interface{ Open() error }
 // to be run: it runs or ran by itself, or it has ended. Nothing is left to do.
 var ErrNotDispatched = errors.New("task: the turn is not dispatched, or is over")
 
-// ErrUnknownTurn is returned by [Engine.RunTurn] for a turn of a task that is not
-// in this process's store. The dispatcher should bring it to another process, or
-// again later; a task that was forgotten long ago is in none.
+// ErrUnknownTurn is returned by [Engine.RunTurn] and [Engine.CancelTurn] for a
+// turn of a task that is not in this process's store. The dispatcher should bring
+// it to another process, or again later; a task that was forgotten long ago is in
+// none.
 var ErrUnknownTurn = errors.New("task: this store has no such task")
 
 // FailedError is returned by [Engine.RunTurn] for a turn whose task has failed.
@@ -326,13 +327,11 @@ func (e *Engine) cancelTurn(t *task, turn DispatchedTurn) {
 }
 
 // CancelTurn cancels the task of a dispatched turn, wherever it is, for a
-// dispatcher that was told to by its own users. A turn that is over, or whose
-// task is not in this process's store, is [ErrNotDispatched].
+// dispatcher that was told to by its own users. A turn that is over is
+// [ErrNotDispatched], one whose task is not in this process's store
+// [ErrUnknownTurn].
 func (e *Engine) CancelTurn(ctx context.Context, turn DispatchedTurn) error {
 	t, err := e.dispatchedTask(ctx, turn)
-	if errors.Is(err, ErrUnknownTurn) {
-		return ErrNotDispatched
-	}
 	if err != nil {
 		return err
 	}

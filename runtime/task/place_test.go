@@ -118,6 +118,7 @@ func TestATurnOfAnotherStore(t *testing.T) {
 		stranger, killStranger := newDisk().live(t, echo, task.WithDispatcher(newOffice()))
 		defer killStranger()
 		wantError(t, stranger.RunTurn(t.Context(), turn), task.ErrUnknownTurn)
+		wantError(t, stranger.CancelTurn(t.Context(), turn), task.ErrUnknownTurn)
 		if err := e.RunTurn(t.Context(), turn); err != nil {
 			t.Error(err)
 		}
