@@ -22,7 +22,7 @@ func TestAServerThatRefusesTurns(t *testing.T) {
 		return status == http.StatusServiceUnavailable && strings.Contains(body, "you may look only")
 	}
 	wait(t, "unreadiness with the reason", refused)
-	for looks := f.looks.Load(); f.looks.Load() < looks+4; {
+	for looks := f.looks.Load(); f.looks.Load() < looks+2; {
 		if !refused() {
 			t.Fatal("it is ready again although no turn was taken")
 		}
