@@ -67,7 +67,7 @@ func run(ctx context.Context, starts, rotations int) (missed int, err error) {
 	}
 	r := &report{}
 	megabytes := float64(info.Size()) / 1e6
-	r.line("stripped static binary", fmt.Sprintf("%.1f MB", megabytes), "< 10 MB", megabytes < 10)
+	r.line("stripped static binary", fmt.Sprintf("%.2f MB", megabytes), "< 10 MB", megabytes < 10)
 
 	for _, scene := range []func(context.Context, *report, *lab) error{
 		func(ctx context.Context, r *report, l *lab) error { return starting(ctx, r, l, starts) },
