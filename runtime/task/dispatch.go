@@ -283,6 +283,8 @@ func (l leftover) refuses(turn DispatchedTurn) error {
 		return ErrUnknownTurn
 	case l.t == nil, l.err != nil && !errors.Is(l.err, errDamaged):
 		return l.err
+	case l.err != nil && l.t.placed && l.t.inputAt < turn.Sequence:
+		return nil // its beginning is what is damaged: it has to be brought to an end
 	case l.t.journal.rest, !l.t.placed, l.t.inputAt != turn.Sequence:
 		return ErrNotDispatched
 	}

@@ -20,9 +20,9 @@ import (
 // here gets [ErrShutdown]. Otherwise their tasks are failed.
 //
 // What has happened is in the store then. While the store does not take it Drain
-// waits as long as it does for turns, until ctx ends and for the shutdown grace;
-// what is not written by then may still be until [Engine.Close], and is lost, as
-// in a crash, with that.
+// waits as long as it does for turns, until ctx ends and for the shutdown grace,
+// and a tenth of a second longer for what was said last; what is not written by
+// then may still be until [Engine.Close], and is lost, as in a crash, with that.
 //
 // It returns nil when every turn has come to its own end, and else an error
 // that says how many had to be cut off, with the cause of ctx. The error wraps
@@ -60,7 +60,7 @@ func (e *Engine) endTurns(p *allowance, idle <-chan struct{}) error {
 	}
 	if !p.wait(idle) {
 		left := e.abandonAll()
-		p.timer.Reset(lastWait)
+		p.atLeast(lastWait)
 		if left > 0 {
 			return fmt.Errorf("task: %d turns were cut off by the shutdown and %d of them have not returned within %v: %w",
 				cut, left, e.cfg.cutOff, context.Cause(p.ctx))
@@ -72,6 +72,7 @@ func (e *Engine) endTurns(p *allowance, idle <-chan struct{}) error {
 
 // endCommits waits until everything is written.
 func (e *Engine) endCommits(p *allowance) error {
+	p.atLeast(lastWait)
 	if p.wait(e.commits.done()) {
 		return nil
 	}
@@ -82,8 +83,8 @@ func (e *Engine) endCommits(p *allowance) error {
 	return fmt.Errorf("%w: not all that has happened is in it: %w", ErrStore, err)
 }
 
-// lastWait is for the tasks of turns that have not returned in all the time there
-// was: they are ended without them, and that has to be written, too.
+// lastWait is for the tasks of turns that took all the time there was, or have not
+// returned by then: how they ended has to be written, too.
 const lastWait = 100 * time.Millisecond
 
 // allowance is the time that Drain has: until a context ends, and a grace.
@@ -91,6 +92,15 @@ type allowance struct {
 	ctx   context.Context
 	grace time.Duration
 	timer *time.Timer // nil until ctx has ended
+	end   time.Time   // when it fires
+}
+
+// atLeast sees to it that so much is left.
+func (p *allowance) atLeast(d time.Duration) {
+	if p.timer != nil && time.Until(p.end) < d {
+		p.end = time.Now().Add(d)
+		p.timer.Reset(d)
+	}
 }
 
 // wait reports whether done is closed in time.
@@ -100,7 +110,7 @@ func (p *allowance) wait(done <-chan struct{}) bool {
 		case <-done:
 			return true
 		case <-p.ctx.Done():
-			p.timer = time.NewTimer(p.grace)
+			p.timer, p.end = time.NewTimer(p.grace), time.Now().Add(p.grace)
 		}
 	}
 	select {

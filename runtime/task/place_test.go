@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -300,5 +301,31 @@ func TestNoTurnRunsHereWhileTheGateIsClosed(t *testing.T) {
 			}
 			wantState(t, get(t, e, id), a2a.TaskStateCompleted)
 		})
+	})
+}
+
+// TestAPlacedTurnWhoseBeginningIsDamagedFails: nobody can run it, and it must not
+// be taken to be over.
+func TestAPlacedTurnWhoseBeginningIsDamagedFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o := newDisk(), newOffice()
+		e, kill := d.live(t, newGate().run, task.WithDispatcher(o), task.WithResume(0))
+		defer kill()
+		id := start(t, e, send("hi")).ID
+		turn := <-o.turns
+		ctx, interrupt := context.WithCancelCause(t.Context())
+		interrupt(task.ErrShutdown)
+		if err := e.RunTurn(ctx, turn); !errors.Is(err, task.ErrShutdown) {
+			t.Fatalf("RunTurn: %v", err)
+		}
+		synctest.Wait()
+		if err := d.Commit(t.Context(), []task.Op{{Kind: task.DeleteRange, Bucket: task.BucketEvents, Key: string(id) + ":", To: string(id) + ";"}}); err != nil {
+			t.Fatal(err)
+		}
+		var failed *task.FailedError
+		if err := e.RunTurn(t.Context(), turn); !errors.As(err, &failed) {
+			t.Errorf("RunTurn: %v", err)
+		}
+		wantState(t, get(t, e, id), a2a.TaskStateFailed)
 	})
 }

@@ -202,7 +202,7 @@ func (e *Engine) recoverTask(ctx context.Context, l leftover) (drains bool) {
 		t.turn.adopted = l.adopted
 		e.enqueue(t, context.Background(), t.input.metadata)
 	}
-	if t.journal.rest && !rested {
+	if t.journal.rest && !rested && (l.host == "" || l.host != e.hosts.id) { // what was this process's it has told of
 		e.tell.unbegun(ctx, outcomeOf(verdict{state: t.status.State}, nil))
 	}
 	return false

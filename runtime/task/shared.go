@@ -54,11 +54,11 @@ func WithShared(lease time.Duration) Option {
 
 // hosts is what a process knows of those it shares the store with.
 type hosts struct {
-	id     string        // of this one; empty where nobody else writes to the store
-	turns  atomic.Uint64 // it has had
-	silent atomic.Bool   // it cannot say that it is alive
-	work   sync.WaitGroup
-	beat   uint64 // of stayAlive
+	id    string        // of this one; empty where nobody else writes to the store
+	turns atomic.Uint64 // it has had
+	said  atomic.Int64  // when the last sign of life was sent that arrived, in Unix nanoseconds
+	work  sync.WaitGroup
+	beat  uint64 // of stayAlive
 	// Of keepUp.
 	seen   map[string]sighting
 	placed map[a2a.TaskID]placedAgain // whose turns no living process waits for
@@ -137,8 +137,12 @@ func (e *Engine) stayAlive() {
 func (e *Engine) keepUp() {
 	counted := time.Now()
 	e.eachBeat(func(ctx context.Context) error {
-		if e.hosts.silent.Load() {
-			return nil // it would take over what it cannot keep
+		if !e.heard() {
+			// It would take over what it cannot keep, and whoever it shares the
+			// trouble with may not have been heard for as long: all of them get a
+			// whole lease again once it is over.
+			e.hosts.seen = map[string]sighting{}
+			return nil
 		}
 		err := e.sweep(ctx)
 		if err == nil && time.Since(counted) > recountEvery {
@@ -176,9 +180,18 @@ func (e *Engine) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.lease)
 	defer cancel()
 	e.hosts.beat++
+	now := time.Now()
 	err := e.store.Commit(ctx, []Op{{Kind: Put, Bucket: BucketHosts, Key: e.hosts.id, Value: mustJSON(life{e.hosts.beat, e.cfg.lease})}})
-	e.hosts.silent.Store(err != nil)
+	if err == nil {
+		e.hosts.said.Store(now.UnixNano())
+	}
 	return err
+}
+
+// heard reports whether this process has said that it is alive, well before the
+// others take it for dead.
+func (e *Engine) heard() bool {
+	return time.Since(time.Unix(0, e.hosts.said.Load())) < e.cfg.lease/2
 }
 
 // sweep looks through what is not at rest: what others have taken from here, and
@@ -316,7 +329,7 @@ func (e *Engine) adopt(ctx context.Context, id a2a.TaskID, host string) {
 	e.mu.Lock()
 	busy := e.live[id] != nil || e.running[id] != nil || e.draining
 	e.mu.Unlock()
-	if busy || !e.isStill(ctx, id, host) {
+	if busy || !e.heard() || !e.isStill(ctx, id, host) {
 		return
 	}
 	l := leftover{id: id, host: host}

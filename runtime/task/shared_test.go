@@ -322,3 +322,60 @@ func TestWhoRunsATurnIsWhoTheStoreSays(t *testing.T) {
 		})
 	}
 }
+
+// stalling is a store that takes nothing for a while and does not say so; it can be
+// read.
+type stalling struct {
+	task.Store
+	hangs *atomic.Pointer[chan struct{}]
+}
+
+func (s stalling) Commit(ctx context.Context, ops []task.Op) error {
+	if over := s.hangs.Load(); over != nil {
+		select {
+		case <-*over:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return s.Store.Commit(ctx, ops)
+}
+
+// TestNobodyIsRobbedWhileTheStoreHangs: nobody can say that he is alive, so that
+// nobody is to be taken for dead.
+func TestNobodyIsRobbedWhileTheStoreHangs(t *testing.T) {
+	for phase := range 10 {
+		synctest.Test(t, func(t *testing.T) {
+			d, g := newDisk(), newGate()
+			var hangs atomic.Pointer[chan struct{}]
+			var engines [2]*task.Engine
+			for i := range engines {
+				e, err := task.Open(t.Context(), stalling{d.Memory, &hangs}, g.run, task.WithShared(0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				engines[i] = e
+				time.Sleep(time.Duration(phase) * 100 * time.Millisecond)
+			}
+			defer engines[0].Close()
+			defer engines[1].Close()
+			ids := [2]a2a.TaskID{start(t, engines[0], send("hi")).ID, start(t, engines[1], send("hi")).ID}
+			<-g.begun
+			<-g.begun
+			time.Sleep(3 * task.DefaultLease)
+			over := make(chan struct{})
+			hangs.Store(&over)
+			time.Sleep(3*task.DefaultLease + time.Duration(phase)*170*time.Millisecond)
+			hangs.Store(nil)
+			close(over)
+			time.Sleep(3 * task.DefaultLease)
+			close(g.open)
+			synctest.Wait()
+			for i, id := range ids {
+				if got := get(t, engines[1-i], id); got.Status.State != a2a.TaskStateCompleted {
+					t.Errorf("phase %d: the task of process %d is %s: %s", phase, i, got.Status.State, statusText(got))
+				}
+			}
+		})
+	}
+}
