@@ -1,30 +1,22 @@
 package runtime
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/molecule-ai/workspace-runtime-go/runtime/jsonrpc"
 )
 
 // traceREST starts the span of a request to the HTTP+JSON binding. Its name is
 // one of a fixed set, whatever a client sends.
 func (r *Runtime) traceREST(req *http.Request, body []byte) (context.Context, trace.Span) {
-	p := r.observers.propagator()
-	ctx := p.Extract(req.Context(), propagation.HeaderCarrier(req.Header))
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		if carried := carriedTrace(body, p.Fields()); carried != nil {
-			ctx = p.Extract(ctx, carried)
-		}
-	}
+	ctx := jsonrpc.TraceContext(req.Context(), r.observers.propagator(), req.Header, body)
 	method, route := restMethod(req.Method), restRoute(req.URL.Path)
 	name := method
 	if method == otherMethod {
@@ -92,28 +84,6 @@ func restRoute(path string) string {
 		return task + "/pushNotificationConfigs/{configId}"
 	}
 	return task + "/pushNotificationConfigs"
-}
-
-// carriedTrace is the trace that came in the metadata of a message's parameters,
-// where it survives proxies that pass no headers on; nil when none did. It looks
-// closer only where there is something to see.
-func carriedTrace(body []byte, fields []string) propagation.TextMapCarrier {
-	if !slices.ContainsFunc(fields, func(field string) bool { return bytes.Contains(body, []byte(`"`+field+`"`)) }) {
-		return nil
-	}
-	var params struct {
-		Metadata map[string]any `json:"metadata"`
-	}
-	if json.Unmarshal(body, &params) != nil {
-		return nil
-	}
-	carrier := propagation.MapCarrier{}
-	for _, field := range fields {
-		if text, ok := params.Metadata[field].(string); ok {
-			carrier[field] = text
-		}
-	}
-	return carrier
 }
 
 // statusWriter notes the status of an answer.

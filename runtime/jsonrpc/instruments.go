@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -42,12 +43,7 @@ func (c *config) setTracing() {
 
 // begin starts the span of a call. Its name is one of a fixed set.
 func (h *handler) begin(r *http.Request, env envelope) (context.Context, trace.Span) {
-	ctx := h.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		if carried := carriedTrace(env.params); carried != nil {
-			ctx = h.propagator.Extract(ctx, carried)
-		}
-	}
+	ctx := TraceContext(r.Context(), h.propagator, r.Header, env.params)
 	ctx, span := h.tracer.Start(ctx, env.method, trace.WithSpanKind(trace.SpanKindServer))
 	if span.IsRecording() {
 		span.SetAttributes(
@@ -67,26 +63,38 @@ func (d dialect) String() string {
 	return "1.0"
 }
 
-// carriedTrace is the trace that came in params.metadata, nil when none did. It
-// looks closer only where there is something to see.
-func carriedTrace(params json.RawMessage) propagation.TextMapCarrier {
-	if !bytes.Contains(params, []byte(`"traceparent"`)) {
+// TraceContext is ctx with the trace of a request: the one in its header, or else
+// the one in the metadata of its A2A parameters (params.metadata, of JSON-RPC, or
+// the metadata of an HTTP+JSON body), where it survives proxies that pass no
+// headers on. Without either, and with params that are no JSON object, it is ctx
+// with what the header has.
+func TraceContext(ctx context.Context, p propagation.TextMapPropagator, header http.Header, params []byte) context.Context {
+	ctx = p.Extract(ctx, propagation.HeaderCarrier(header))
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx
+	}
+	if carried := carriedTrace(params, p.Fields()); carried != nil {
+		return p.Extract(ctx, carried)
+	}
+	return ctx
+}
+
+// carriedTrace is the trace that came in the metadata of parameters, nil when none
+// did. It looks closer only where there is something to see.
+func carriedTrace(params []byte, fields []string) propagation.TextMapCarrier {
+	if !slices.ContainsFunc(fields, func(field string) bool { return bytes.Contains(params, []byte(`"`+field+`"`)) }) {
 		return nil
 	}
 	var p struct {
-		Metadata struct {
-			Traceparent any `json:"traceparent"`
-			Tracestate  any `json:"tracestate"`
-			Baggage     any `json:"baggage"`
-		} `json:"metadata"`
+		Metadata map[string]any `json:"metadata"`
 	}
 	if json.Unmarshal(params, &p) != nil {
 		return nil
 	}
 	carrier := propagation.MapCarrier{}
-	for key, value := range map[string]any{"traceparent": p.Metadata.Traceparent, "tracestate": p.Metadata.Tracestate, "baggage": p.Metadata.Baggage} {
-		if text, ok := value.(string); ok {
-			carrier[key] = text
+	for _, field := range fields {
+		if text, ok := p.Metadata[field].(string); ok {
+			carrier[field] = text
 		}
 	}
 	return carrier

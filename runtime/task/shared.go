@@ -54,9 +54,9 @@ func WithShared(lease time.Duration) Option {
 
 // hosts is what a process knows of those it shares the store with.
 type hosts struct {
-	id    string        // of this one; empty where nobody else writes to the store
-	turns atomic.Uint64 // it has had
-	said  atomic.Int64  // when the last sign of life was sent that arrived, in Unix nanoseconds
+	id    string                    // of this one; empty where nobody else writes to the store
+	turns atomic.Uint64             // it has had
+	said  atomic.Pointer[time.Time] // when the last sign of life was sent that arrived; nil before
 	work  sync.WaitGroup
 	beat  uint64 // of stayAlive
 	// Of keepUp.
@@ -183,7 +183,7 @@ func (e *Engine) beat(ctx context.Context) error {
 	now := time.Now()
 	err := e.store.Commit(ctx, []Op{{Kind: Put, Bucket: BucketHosts, Key: e.hosts.id, Value: mustJSON(life{e.hosts.beat, e.cfg.lease})}})
 	if err == nil {
-		e.hosts.said.Store(now.UnixNano())
+		e.hosts.said.Store(&now)
 	}
 	return err
 }
@@ -191,7 +191,8 @@ func (e *Engine) beat(ctx context.Context) error {
 // heard reports whether this process has said that it is alive, well before the
 // others take it for dead.
 func (e *Engine) heard() bool {
-	return time.Since(time.Unix(0, e.hosts.said.Load())) < e.cfg.lease/2
+	said := e.hosts.said.Load()
+	return said != nil && time.Since(*said) < e.cfg.lease/2
 }
 
 // sweep looks through what is not at rest: what others have taken from here, and

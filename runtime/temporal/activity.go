@@ -24,7 +24,8 @@ const (
 	// FailureUnknown: the process that was there does not have the task in its
 	// store. Another one may, so it is tried again every few seconds; when none
 	// was found in ten minutes, such as after the store was lost, the workflow
-	// fails with it. A process that has the task places it again when it starts.
+	// fails with it. A process that waits for the turn, or is started with the
+	// task in its store, places it again.
 	FailureUnknown = "UnknownTask"
 	// FailureHandOver: the process shuts down and takes no turn any more. Another
 	// one has it next.
@@ -129,7 +130,7 @@ func again(kind, text string, after time.Duration) error {
 
 // unknown is the failure of a process that does not have the task.
 func unknown() error {
-	return again(FailureUnknown, "this process does not have the task", unknownDelay)
+	return again(FailureUnknown, "this process does not have the task", 0)
 }
 
 // outcomeOf is an outcome for a checkpoint.
